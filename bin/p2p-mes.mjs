@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+/**
+ * Starts the command line under Node 26 whatever Node the machine has: the package `node`, a dependency, brings it.
+ * Plain JavaScript for old engines, and nothing else happens here. A checkout runs src/main.ts, an installed package
+ * dist/main.js. Signals, stdio and the exit code pass through.
+ */
+import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { constants } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+
+const oldestMajor = 26
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const source = join(root, "src", "main.ts")
+const main = existsSync(source) ? source : join(root, "dist", "main.js")
+
+/** The Node of the package `node`; `undefined` when it was not installed, or its install script did not run. */
+const findNode = () => {
+  try {
+    const folder = join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin")
+    return [join(folder, "node"), join(folder, "node.exe")].find((file) => existsSync(file))
+  } catch {
+    return undefined
+  }
+}
+
+const relay = (node) => {
+  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" })
+  // The terminal sends ^C to the whole group: the child decides when to end, this process waits for it. A signal sent
+  // to this process alone is passed on.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
+    process.on(signal, () => {
+      child.kill(signal)
+    })
+  }
+  child.on("error", (error) => {
+    process.stderr.write(`p2p-mes: cannot start ${node}: ${error.message}\n`)
+    process.exitCode = 1
+  })
+  child.on("exit", (code, signal) => {
+    process.exit(code ?? 128 + (constants.signals[signal] ?? 0))
+  })
+}
+
+if (Number.parseInt(process.versions.node, 10) >= oldestMajor) {
+  process.argv[1] = main
+  await import(pathToFileURL(main).href)
+} else {
+  const node = findNode()
+  if (node === undefined) {
+    process.stderr.write(
+      `p2p-mes needs Node ${oldestMajor} or later; this is ${process.versions.node}, and the package "node" that brings `
+        + "it is missing or its install script did not run (see allowScripts in package.json)\n"
+    )
+    process.exitCode = 1
+  } else relay(node)
+}
