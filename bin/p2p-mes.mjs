@@ -29,11 +29,11 @@ const findNode = () => {
 
 const relay = (node) => {
   const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" })
-  // The terminal sends ^C to the whole group: the child decides when to end, this process waits for it. A signal sent
-  // to this process alone is passed on.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
+  // A terminal signals the whole group, so the child has these already; without one they come to this process alone.
+  const fromTerminal = process.stdin.isTTY === true ? ["SIGINT", "SIGQUIT", "SIGHUP"] : []
+  for (const signal of ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR2"]) {
     process.on(signal, () => {
-      child.kill(signal)
+      if (!fromTerminal.includes(signal)) child.kill(signal)
     })
   }
   child.on("error", (error) => {

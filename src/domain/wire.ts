@@ -5,7 +5,7 @@
  * Decoding is strict by construction: what was read is encoded again and must give the same bytes. That refuses
  * unsorted keys, long forms, floats, invalid UTF-8 and indefinite lengths in one place.
  */
-import { decode as decodeCbor, encode as encodeCbor, rfc8949EncodeOptions } from "cborg"
+import { decode as decodeCbor, encode as encodeCbor, rfc8949EncodeOptions, Token, Tokenizer, Type } from "cborg"
 import { Result, Schema } from "effect"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
@@ -21,6 +21,9 @@ export class InvalidRecord extends Schema.TaggedError<InvalidRecord>()("InvalidR
 }) {}
 
 const invalid = (field: string, message: string): InvalidRecord => new InvalidRecord({ field, message })
+
+/** A foreign key is named in the error up to here: it may be as long as the frame, and errors are logged. */
+const fieldCharsMax = 64
 
 type Wire = { [key: string]: unknown }
 
@@ -120,7 +123,7 @@ class Reader {
   }
 
   end(): void {
-    for (const key of this.map.keys()) throw invalid(String(key), "unknown key")
+    for (const key of this.map.keys()) throw invalid(String(key).slice(0, fieldCharsMax), "unknown key")
   }
 }
 
@@ -212,13 +215,33 @@ const decodeOptions = {
   rejectDuplicateMapKeys: true
 }
 
+/** Puts back the byte order mark that cborg takes off the start of a text: text is never normalised (SPEC §2). */
+class ExactTokenizer extends Tokenizer {
+  override next(): Token {
+    const start = this.pos()
+    const token = super.next()
+    if (token.type !== Type.string) return token
+    const head = this.data[start]! & 31
+    const at = start + (head < 24 ? 1 : 1 + (1 << (head - 24)))
+    return this.data[at] === 0xef && this.data[at + 1] === 0xbb && this.data[at + 2] === 0xbf && at + 3 <= this.pos()
+      ? new Token(Type.string, `\ufeff${token.value}`, token.encodedLength)
+      : token
+  }
+}
+
+/** Copies what it reads, so that a record never keeps the frame alive that it came in; hence no `Buffer`, which would not. */
+const decodeExact = (bytes: Uint8Array): unknown => {
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return decodeCbor(plain, { ...decodeOptions, tokenizer: new ExactTokenizer(plain, decodeOptions) })
+}
+
 /**
  * Reads canonical bytes of a record of `kind`. Checks the form of the bytes only; `acceptance.formProblem` checks what
  * they say.
  */
 export const decode = (hashes: Hashes, kind: Kind, bytes: Uint8Array): Result.Result<Record, InvalidRecord> => {
   try {
-    const map = decodeCbor(bytes, decodeOptions) as unknown
+    const map = decodeExact(bytes)
     if (!(map instanceof Map)) return Result.fail(invalid("cbor", "expected a map"))
     const reader = new Reader(map)
     const record = readRecord(hashes, kind, reader)

@@ -1,0 +1,23 @@
+/**
+ * Builds dist/, what the npm package ships: Node does not strip types under node_modules.
+ *
+ * The compiler rewrites the endings of relative imports, but not of `new URL("./x.worker.ts", import.meta.url)`, which
+ * is how a worker thread is named: that is done here, and a URL that then leads nowhere fails the build.
+ */
+import { execFileSync } from "node:child_process"
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+
+const workerUrl = /new URL\(\s*"(\.{1,2}\/[^"]+)\.ts"/g
+
+rmSync("dist", { recursive: true, force: true })
+execFileSync(join("node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], { stdio: "inherit" })
+
+for (const file of globSync("dist/**/*.js")) {
+  const before = readFileSync(file, "utf8")
+  const after = before.replaceAll(workerUrl, (_, path: string) => {
+    if (!existsSync(join(dirname(file), `${path}.js`))) throw new Error(`${file}: no ${path}.js to run as a worker`)
+    return `new URL("${path}.js"`
+  })
+  if (after !== before) writeFileSync(file, after)
+}

@@ -1,0 +1,264 @@
+/**
+ * The HTTP API of a node (SPEC §8), as one schema that the server implements, the client calls and the documentation
+ * shows.
+ */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import * as Limits from "../domain/limits.ts"
+import { Authentication, RequestErrors } from "./Authentication.ts"
+import { Conflict, Forbidden, NotFound } from "../domain/refusal.ts"
+import * as Fields from "./fields.ts"
+import { signatureParameters } from "./openapi.ts"
+
+const optional = Schema.optionalKey
+
+export const Message = Schema.Struct({
+  msg_id: Fields.MessageId,
+  chat_id: Fields.ChatId,
+  sender: Fields.Address,
+  ts: Schema.Int.annotate({ description: "The sender's time, ms" }),
+  hlc: Fields.Stamp,
+  msg_type: Fields.MsgType,
+  content: Schema.String,
+  control: optional(Fields.opaque("Opaque to the node", Limits.controlBytesMax))
+}).annotate({ identifier: "Message" })
+
+export const MessagePage = Schema.Struct({
+  messages: Schema.Array(Message),
+  next: Schema.NullOr(Fields.Cursor)
+}).annotate({ identifier: "MessagePage" })
+
+export const NewMessage = Schema.Struct({
+  content: Fields.text("The text", Limits.contentBytesMax),
+  msg_type: optional(Fields.MsgType),
+  control: optional(Fields.opaque("Opaque to the node; empty is not absent", Limits.controlBytesMax))
+}).annotate({ identifier: "NewMessage" })
+
+export const NewReadMark = Schema.Struct({ up_to: Fields.Stamp }).annotate({ identifier: "NewReadMark" })
+
+export const Conversation = Schema.Struct({
+  kind: Schema.Literals(["dm", "group"]),
+  chat_id: Fields.ChatId,
+  peer: optional(Fields.Address.annotate({ description: "The other party of a dm" })),
+  title: optional(Schema.String.annotate({ description: "Of a group that has one" })),
+  newest: Schema.NullOr(Message),
+  unread: Schema.Int.annotate({ description: `Counted up to ${Limits.unreadMax}` }),
+  unread_capped: optional(Schema.Boolean.annotate({ description: "True when there are more than were counted" }))
+}).annotate({ identifier: "Conversation" })
+
+export const Inbox = Schema.Struct({
+  conversations: Schema.Array(Conversation),
+  next: Schema.NullOr(Fields.Cursor)
+}).annotate({ identifier: "Inbox" })
+
+export const NewOp = Schema.Struct({
+  op: Schema.Literals(["create", "add", "remove", "set-title"]),
+  targets: optional(
+    Schema.Array(Fields.Address).check(Schema.isMaxLength(Limits.targetsMax)).annotate({
+      description: "Strictly ascending: the op's id is made of them in this order"
+    })
+  ),
+  role: optional(Schema.Literals(["member", "admin"]).annotate({ description: "With add; absent means member" })),
+  title: optional(Fields.text("With create and set-title", Limits.titleBytesMax)),
+  nonce: optional(Fields.Nonce)
+}).annotate({ identifier: "NewOp" })
+
+export const Member = Schema.Struct({
+  address: Fields.Address,
+  role: Schema.Literals(["member", "admin"]),
+  since: Fields.Stamp
+}).annotate({ identifier: "Member" })
+
+export const Members = Schema.Struct({
+  chat_id: Fields.ChatId,
+  title: Schema.String,
+  members: Schema.Array(Member)
+}).annotate({ identifier: "Members" })
+
+export const NewIdentity = Schema.Struct({
+  identity: Fields.opaque("Never inspected", Limits.identityBytesMax)
+}).annotate({ identifier: "NewIdentity" })
+
+export const Identity = Schema.Struct({
+  address: Fields.Address,
+  identity: Fields.opaque("Never inspected", Limits.identityBytesMax),
+  hlc: Fields.Stamp
+}).annotate({ identifier: "Identity" })
+
+const SentFields = { msg_id: Fields.MessageId, chat_id: Fields.ChatId, hlc: Fields.Stamp }
+const OpTakenFields = { op_id: Fields.OpId, hlc: Fields.Stamp }
+const ReadTakenFields = { read_id: Fields.ReadId, hlc: Fields.Stamp }
+const IdentityTakenFields = { identity_id: Fields.IdentityId, hlc: Fields.Stamp }
+
+/** A write is answered 202 once it is accepted and queued, or 201 once it is committed (`Prefer: wait=<seconds>`). */
+const taken = <F extends Schema.Struct.Fields>(fields: F) =>
+  [
+    Schema.Struct(fields).pipe(HttpApiSchema.status(202)),
+    Schema.Struct(fields).pipe(HttpApiSchema.status(201))
+  ] as const
+
+const writeHeaders = {
+  prefer: optional(
+    Schema.String.annotate({ description: `\`wait=<seconds>\`, at most ${Limits.waitSecondsMax}: answer after the commit` })
+  )
+}
+
+const pageQuery = {
+  limit: optional(Fields.intFromText(1, Limits.pageMax)),
+  before: optional(Fields.Cursor),
+  after: optional(Fields.Cursor)
+}
+
+const peer = { peer: Fields.Address }
+const group = { chat_id: Fields.ChatId }
+
+export class Dialogs extends HttpApiGroup.make("dialogs")
+  .add(
+    HttpApiEndpoint.post("send", "/:peer/messages", {
+      params: peer,
+      headers: writeHeaders,
+      payload: NewMessage,
+      success: taken(SentFields)
+    }).annotate(OpenApi.Summary, "Send a direct message"),
+    HttpApiEndpoint.get("history", "/:peer/messages", {
+      params: peer,
+      query: pageQuery,
+      success: MessagePage
+    }).annotate(OpenApi.Summary, "Read a direct conversation, newest first, or oldest first with `after`"),
+    HttpApiEndpoint.get("message", "/:peer/messages/:msg_id", {
+      params: { ...peer, msg_id: Fields.MessageId },
+      success: Message,
+      error: NotFound
+    }).annotate(OpenApi.Summary, "Read one message: whether a write arrived that had no answer"),
+    HttpApiEndpoint.post("read", "/:peer/messages/read", {
+      params: peer,
+      headers: writeHeaders,
+      payload: NewReadMark,
+      success: taken(ReadTakenFields)
+    }).annotate(OpenApi.Summary, "Mark a direct conversation as read")
+  )
+  .middleware(Authentication)
+  .prefix("/dialogs")
+  .annotate(OpenApi.Description, "Direct messages between two users")
+{}
+
+export class Groups extends HttpApiGroup.make("groups")
+  .add(
+    HttpApiEndpoint.post("send", "/:chat_id/messages", {
+      params: group,
+      headers: writeHeaders,
+      payload: NewMessage,
+      success: taken(SentFields),
+      error: [Forbidden, NotFound]
+    }).annotate(OpenApi.Summary, "Send a message to a group"),
+    HttpApiEndpoint.get("history", "/:chat_id/messages", {
+      params: group,
+      query: pageQuery,
+      success: MessagePage,
+      error: [Forbidden, NotFound]
+    }).annotate(OpenApi.Summary, "Read a group, newest first, or oldest first with `after`"),
+    HttpApiEndpoint.get("message", "/:chat_id/messages/:msg_id", {
+      params: { ...group, msg_id: Fields.MessageId },
+      success: Message,
+      error: [Forbidden, NotFound]
+    }).annotate(OpenApi.Summary, "Read one message: whether a write arrived that had no answer"),
+    HttpApiEndpoint.post("read", "/:chat_id/messages/read", {
+      params: group,
+      headers: writeHeaders,
+      payload: NewReadMark,
+      success: taken(ReadTakenFields),
+      error: [Forbidden, NotFound]
+    }).annotate(OpenApi.Summary, "Mark a group as read"),
+    HttpApiEndpoint.post("op", "/:chat_id/ops", {
+      params: group,
+      headers: writeHeaders,
+      payload: NewOp,
+      success: taken(OpTakenFields),
+      error: [Forbidden, NotFound, Conflict]
+    }).annotate(OpenApi.Summary, "Create a group, add or remove members, or set its title"),
+    HttpApiEndpoint.delete("leave", "/:chat_id/membership", {
+      params: group,
+      headers: writeHeaders,
+      success: taken(OpTakenFields),
+      error: [Forbidden, NotFound, Conflict]
+    }).annotate(OpenApi.Summary, "Leave a group"),
+    HttpApiEndpoint.get("members", "/:chat_id/members", {
+      params: group,
+      success: Members,
+      error: [Forbidden, NotFound]
+    }).annotate(OpenApi.Summary, "Title and members of a group")
+  )
+  .middleware(Authentication)
+  .prefix("/groups")
+  .annotate(OpenApi.Description, "Groups: messages and membership")
+{}
+
+export class Users extends HttpApiGroup.make("users", { topLevel: true })
+  .add(
+    HttpApiEndpoint.get("conversations", "/conversations", {
+      query: { limit: optional(Fields.intFromText(1, Limits.pageMax)), after: optional(Fields.Cursor) },
+      success: Inbox
+    }).annotate(OpenApi.Summary, "The caller's inbox, newest activity first"),
+    HttpApiEndpoint.put("setIdentity", "/identity", {
+      headers: writeHeaders,
+      payload: NewIdentity,
+      success: taken(IdentityTakenFields)
+    }).annotate(OpenApi.Summary, "Set the caller's identity: bytes that the node never looks at"),
+    HttpApiEndpoint.get("identity", "/identity/:address", {
+      params: { address: Fields.Address },
+      success: Identity,
+      error: NotFound
+    }).annotate(OpenApi.Summary, "The identity of any user")
+  )
+  .middleware(Authentication)
+  .annotate(OpenApi.Description, "What belongs to a user rather than to a conversation")
+{}
+
+export const NodeInfo = Schema.Struct({
+  peer_id: Schema.String,
+  addresses: Schema.Array(Schema.String),
+  version: Schema.String,
+  network: Schema.String,
+  time: Schema.Int.annotate({ description: "The node's time, ms since the epoch" }),
+  limits: Schema.Record(Schema.String, Schema.Int),
+  signature: optional(Schema.String.annotate({ description: "Of the challenge, 64 bytes in hex" }))
+}).annotate({ identifier: "NodeInfo" })
+
+export const Health = Schema.Struct({ status: Schema.Literal("ok") }).annotate({ identifier: "Health" })
+
+/** Whether the node does its whole job, and what stands in the way. */
+export const Readiness = Schema.Struct({
+  ready: Schema.Boolean,
+  problems: Schema.Array(Schema.String),
+  /** Share of the Merkle trees that is built, 0 to 1. */
+  trees: Schema.Number
+}).annotate({ identifier: "Readiness" })
+
+export class Node extends HttpApiGroup.make("node", { topLevel: true })
+  .add(
+    HttpApiEndpoint.get("node", "/node", {
+      query: {
+        challenge: optional(Schema.String.annotate({ description: "32 bytes in hex, for the node to sign" }))
+      },
+      success: NodeInfo
+    }).annotate(OpenApi.Summary, "Who this node is; not signed"),
+    HttpApiEndpoint.get("healthz", "/healthz", { success: Health }).annotate(OpenApi.Summary, "The process answers"),
+    HttpApiEndpoint.get("readyz", "/readyz", {
+      success: [Readiness, Readiness.pipe(HttpApiSchema.status(503))]
+    }).annotate(OpenApi.Summary, "Whether the node does its whole job; 503 when not"),
+    HttpApiEndpoint.get("metrics", "/metrics", {
+      success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4; charset=utf-8" }))
+    }).annotate(OpenApi.Summary, "Counters and gauges in Prometheus text")
+  )
+  .annotate(OpenApi.Description, "About the node itself; nothing here is signed")
+{}
+
+export class NodeApi extends HttpApi.make("p2p-mes")
+  .add(Dialogs, Groups, Users, Node)
+  .middleware(RequestErrors)
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
+  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
+  .annotate(OpenApi.Title, "p2p-mes node")
+  .annotate(OpenApi.Description, "Signed messages over plain HTTP. docs/protocol.md says what is signed and how.")
+  .annotate(OpenApi.Transform, signatureParameters)
+{}

@@ -1,0 +1,136 @@
+/**
+ * What the client commands share: which node, as whom, printed how; and the client itself, loaded only when it is used.
+ */
+import { Effect, Layer, Result } from "effect"
+import type { NodeClient, NodeProbe } from "../client/index.ts"
+import type { Chat } from "../client/Chat.ts"
+import * as Ids from "../domain/ids.ts"
+import { pageMax, waitSecondsMax } from "../domain/limits.ts"
+import { parseNodeId } from "../domain/node-id.ts"
+import { keyFile, nodeUrl, pageLimit, waitSeconds } from "./defaults.ts"
+import { usage } from "./failure.ts"
+import * as KeyFile from "./keyfile.ts"
+import { note, yellow } from "./output.ts"
+import * as Settings from "./settings.ts"
+
+const parseUrl = (input: string): Result.Result<string, string> => {
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(input) ? input : `http://${input}`)
+  return url !== null && /^https?:$/.test(url.protocol)
+    ? Result.succeed(url.href.replace(/\/+$/, ""))
+    : Result.fail(`expected the address of a node, such as ${nodeUrl}, got ${JSON.stringify(input)}`)
+}
+
+export const jsonFlag = Settings.toggle("json", "Print JSON, one value a line")
+
+export const keyFlag = Settings.optionOr({
+  name: "key",
+  metavar: "FILE",
+  description: `Your key file (default: ${keyFile})`,
+  parse: Settings.text
+}, keyFile)
+
+export const nodeFlags = {
+  node: Settings.optionOr({
+    name: "node",
+    metavar: "URL",
+    description: `The node to ask (default: ${nodeUrl})`,
+    parse: parseUrl
+  }, nodeUrl),
+  pin: Settings.option({
+    name: "pin",
+    metavar: "ID",
+    description: "The id that the node must have; without it whatever it proves is taken",
+    parse: (input) => Result.map(parseNodeId(input), () => input as Ids.NodeId)
+  }),
+  json: jsonFlag
+}
+
+export const clientFlags = { ...nodeFlags, key: keyFlag }
+
+export const waitFlag = Settings.optionOr({
+  name: "wait",
+  metavar: "SECONDS",
+  description: `Wait for the node to commit, at most ${waitSecondsMax}; 0: do not wait (default: ${waitSeconds})`,
+  parse: Settings.int(0, waitSecondsMax)
+}, waitSeconds)
+
+export const limitFlag = Settings.optionOr({
+  name: "limit",
+  metavar: "COUNT",
+  description: `Print at most this many, up to ${pageMax} (default: ${pageLimit})`,
+  parse: Settings.int(1, pageMax)
+}, pageLimit)
+
+export interface ClientFlags {
+  readonly node: string
+  readonly pin: Ids.NodeId | undefined
+  readonly key: string
+  readonly json: boolean
+}
+
+const platform = Effect.promise(async () => {
+  const [{ Entropy, ...client }, { layer }] = await Promise.all([
+    import("../client/index.ts"),
+    import("effect/http/FetchHttpClient")
+  ])
+  return { ...client, layer: Layer.mergeAll(layer, Entropy.layer) }
+})
+
+/** `wait` of a write: absent for 0. */
+export const waitOf = (seconds: number): { readonly wait?: number } => seconds === 0 ? {} : { wait: seconds }
+
+/** Runs `f` with a client of the user whose key file is named. Says so when this computer's clock had to be corrected. */
+export const withClient = <A, E, R>(
+  flags: ClientFlags,
+  f: (client: NodeClient.NodeClient) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function*() {
+    const signer = yield* KeyFile.read(flags.key)
+    const { NodeClient, layer } = yield* platform
+    const client = yield* NodeClient.make({ url: flags.node, pin: flags.pin, signer }).pipe(Effect.provide(layer))
+    const result = yield* f(client)
+    const seconds = Math.round((yield* client.clockOffsetMs) / 1000)
+    if (seconds !== 0) {
+      yield* note(
+        `${yellow("note:", process.stderr)} this computer's clock is ${Math.abs(seconds)} s ${
+          seconds > 0 ? "behind" : "ahead of"
+        } the node's; the node's time was used`
+      )
+    }
+    return result
+  })
+
+/** Runs `f` with what needs no key. */
+export const withProbe = <A, E, R>(
+  flags: Pick<ClientFlags, "node" | "pin">,
+  f: (probe: NodeProbe.NodeProbe) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function*() {
+    const { NodeProbe, layer } = yield* platform
+    return yield* f(yield* NodeProbe.make({ url: flags.node, pin: flags.pin }).pipe(Effect.provide(layer)))
+  })
+
+/** An address (a direct conversation) or a group's chat id. */
+export const parseChat = (input: string): Effect.Effect<Chat, ReturnType<typeof usage>> => {
+  const digits = input.replace(/^0x/i, "")
+  const chat: Result.Result<Chat, string> = digits.length === 64
+    ? Result.map(Ids.parseChatId(input), (chatId) => ({ kind: "group", chatId }))
+    : Result.map(Ids.parseAddress(input), (peer) => ({ kind: "dm", peer }))
+  return Result.isSuccess(chat)
+    ? Effect.succeed(chat.success)
+    : Effect.fail(
+      usage(`${JSON.stringify(input)} names no conversation: expected an address (0x and 40 hex digits) or a group (0x and 64)`)
+    )
+}
+
+export const parseGroup = (input: string) =>
+  Effect.mapError(
+    Effect.fromResult(Ids.parseChatId(input)),
+    () => usage(`${JSON.stringify(input)} is no group: expected 0x and 64 hex digits, as \`p2p-mes inbox\` shows them`)
+  )
+
+export const parseAddress = (input: string) =>
+  Effect.mapError(
+    Effect.fromResult(Ids.parseAddress(input)),
+    () => usage(`${JSON.stringify(input)} is no address: expected 0x and 40 hex digits`)
+  )

@@ -1,0 +1,11 @@
+/** Where things are unless an option says otherwise. */
+
+export const http = { host: "127.0.0.1", port: 4280 } as const
+/** Of a node, in the working directory. */
+export const dataDir = "p2p-mes-data"
+/** Of a user, in the working directory. */
+export const keyFile = "p2p-mes.key"
+export const nodeUrl = `http://${http.host}:${http.port}`
+/** A write waits this long for its commit, so that what is printed as sent survives a kill of the node. */
+export const waitSeconds = 5
+export const pageLimit = 50

@@ -1,0 +1,109 @@
+/**
+ * The one middleware in front of every signed endpoint. In the order of SPEC §3: shape of the headers, node, window,
+ * then the body; the signature itself is checked by `Authenticator` when the id that it covers is known.
+ */
+import { Effect, Layer, Result } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { Authentication, Credentials, type SignedHeaders } from "../../api/Authentication.ts"
+import { parseAddress } from "../../domain/ids.ts"
+import { type IngestLimits, tsMsEnd } from "../../domain/limits.ts"
+import { parseNodeId } from "../../domain/node-id.ts"
+import { InvalidRequest, Overloaded, Unauthenticated } from "../../domain/refusal.ts"
+import { parseSignature } from "../../domain/signature.ts"
+import { Authenticator } from "../../services/Authenticator.ts"
+import * as Metrics from "../node/metrics.ts"
+import * as Body from "./body.ts"
+
+type Headers = { readonly [name: string]: string | undefined }
+
+const missing = (field: string) =>
+  new Unauthenticated({ reason: "missing-header", field, message: `the header ${field} is missing` })
+const malformed = (field: string, message: string) =>
+  new Unauthenticated({ reason: "malformed-header", field, message: `${field}: ${message}` })
+
+/** Reads the signature headers; their shape only. */
+export const readHeaders = (headers: Headers): Result.Result<SignedHeaders, Unauthenticated> => {
+  const found: { [name: string]: string } = {}
+  for (const name of ["X-User", "X-Ts", "X-Node", "X-Sig"]) {
+    const value = headers[name.toLowerCase()]
+    if (value === undefined || value === "") return Result.fail(missing(name))
+    found[name] = value
+  }
+  const user = parseAddress(found["X-User"]!)
+  if (Result.isFailure(user)) return Result.fail(malformed("X-User", user.failure))
+  const ts = Number(found["X-Ts"])
+  if (!/^[1-9][0-9]*$/.test(found["X-Ts"]!) || ts >= tsMsEnd) {
+    return Result.fail(malformed("X-Ts", "expected ms since the epoch, in digits, below 2^48"))
+  }
+  const node = parseNodeId(found["X-Node"]!)
+  if (Result.isFailure(node)) return Result.fail(malformed("X-Node", node.failure))
+  const version = headers["x-sig-version"] ?? "1"
+  if (version !== "1" && version !== "2") return Result.fail(malformed("X-Sig-Version", "expected 1 or 2"))
+  const sig = parseSignature(found["X-Sig"]!)
+  if (Result.isFailure(sig)) return Result.fail(malformed("X-Sig", sig.failure))
+  return Result.succeed({
+    user: user.success,
+    ts,
+    node: found["X-Node"]! as SignedHeaders["node"],
+    sig: sig.success,
+    sigVersion: version === "1" ? 1 : 2
+  })
+}
+
+const json = "application/json"
+
+/** A body is JSON; other media types, and JSON in another character set, are refused. */
+const contentTypeProblem = (value: string | undefined): boolean => {
+  if (value === undefined) return true
+  const [type, ...parameters] = value.toLowerCase().split(";").map((part) => part.trim())
+  return type !== json || parameters.some((each) => each.startsWith("charset") && !/^charset="?utf-8"?$/.test(each))
+}
+
+export const layer = (limits: IngestLimits) =>
+  Layer.effect(
+    Authentication,
+    Effect.gen(function*() {
+      const authenticator = yield* Authenticator
+      const metrics = yield* Metrics.make
+      let inFlight = 0
+
+      const overloaded = Effect.suspend(() => {
+        metrics.refused("in-flight")
+        return Effect.fail(
+          new Overloaded({
+            reason: "in-flight",
+            message: `this node already works on ${limits.inFlightMax} requests; try again`,
+            retry_after: 1
+          })
+        )
+      })
+      const leave = Effect.sync(() => metrics.inFlight(--inFlight))
+
+      const credentials = Effect.fnUntraced(function*(hasBody: boolean) {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const claim = yield* Effect.fromResult(readHeaders(request.headers))
+        yield* authenticator.check(claim)
+        if (hasBody) {
+          if (contentTypeProblem(request.headers["content-type"])) return yield* unsupportedMediaType
+          yield* Body.check(request, limits.bodyBytesMax)
+        }
+        return claim
+      })
+
+      return Authentication.of((httpEffect, { endpoint }) => {
+        const hasBody = endpoint.payload.size > 0
+        const checked = credentials(hasBody)
+        return Effect.gen(function*() {
+          if (inFlight >= limits.inFlightMax) return yield* overloaded
+          metrics.inFlight(++inFlight)
+          return yield* Effect.flatMap(checked, (claim) => Effect.provideService(httpEffect, Credentials, claim)).pipe(
+            Effect.ensuring(leave)
+          )
+        })
+      })
+    })
+  )
+
+const unsupportedMediaType = Effect.fail(
+  new InvalidRequest({ field: "Content-Type", message: "the body must be JSON in UTF-8", allowed: [json] })
+)

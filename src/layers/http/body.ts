@@ -1,0 +1,49 @@
+/**
+ * Reads a request body once, bounded and strictly: UTF-8 and JSON without repeated keys. What `JSON.parse` would let
+ * pass in silence would make two readers of one signed request see two different things.
+ */
+import { decode } from "cborg/json"
+import { ByteSize, Effect } from "effect"
+import { HttpIncomingMessage, type HttpServerError, type HttpServerRequest } from "effect/http"
+import * as Bytes from "../../domain/bytes.ts"
+import { InvalidRequest, TooLarge } from "../../domain/refusal.ts"
+
+const invalid = (message: string) => new InvalidRequest({ field: "body", message })
+
+const strictly = { rejectDuplicateMapKeys: true, useMaps: true }
+
+const problemOf = (bytes: Uint8Array): string | undefined => {
+  if (Bytes.toText(bytes) === undefined) return "the body is not valid UTF-8"
+  try {
+    decode(bytes, strictly)
+    return undefined
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/^CBOR decode error: /, "") : String(error)
+    return `the body is not JSON, or not plainly so: ${reason}`
+  }
+}
+
+/** Whether reading stopped because the body has too many bytes; else the connection broke. */
+const isOverflow = ({ reason }: HttpServerError.HttpServerError): boolean =>
+  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
+
+/**
+ * Checks the body of `request`; the endpoint's schema reads it again from memory. A larger body than `bytesMax`, or one
+ * that is cut off, is refused.
+ */
+export const check = (
+  request: HttpServerRequest.HttpServerRequest,
+  bytesMax: number
+): Effect.Effect<void, InvalidRequest | TooLarge> => {
+  const declared = Number(request.headers["content-length"] ?? 0)
+  const tooLarge = new TooLarge({ message: `the body is larger than ${bytesMax} bytes`, limit: bytesMax })
+  if (declared > bytesMax) return Effect.fail(tooLarge)
+  return request.arrayBuffer.pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(bytesMax)),
+    Effect.mapError((error) => isOverflow(error) ? tooLarge : invalid("the body was cut off")),
+    Effect.flatMap((buffer): Effect.Effect<void, InvalidRequest> => {
+      const problem = problemOf(new Uint8Array(buffer))
+      return problem === undefined ? Effect.void : Effect.fail(invalid(problem))
+    })
+  )
+}

@@ -1,0 +1,29 @@
+/** The node's own HTTP server. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { Layer } from "effect"
+import { HttpRouter } from "effect/http"
+import { createServer } from "node:http"
+import { layerCors, layerCounted, layerNotFound, layerRoutes, type RoutesOptions } from "./routes.ts"
+
+/** A whole request must have come by then, so that slow senders do not pile up. */
+const requestMsMax = 30_000
+/** Requests under way get this long to finish at shutdown. */
+const shutdownMsMax = 5_000
+
+export interface ServerOptions extends RoutesOptions {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+}
+
+/** Serves the API on `host:port`; `HttpServer` tells where it listens. */
+export const layer = (options: ServerOptions) =>
+  HttpRouter.serve(
+    Layer.mergeAll(layerRoutes(options), layerNotFound, layerCors, layerCounted),
+    { disableLogger: true, disableListenLog: true }
+  ).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(
+      () => createServer({ requestTimeout: requestMsMax, headersTimeout: requestMsMax, keepAliveTimeout: 65_000 }),
+      { host: options.host, port: options.port, gracefulShutdownTimeout: shutdownMsMax }
+    ))
+  )

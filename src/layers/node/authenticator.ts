@@ -1,0 +1,154 @@
+/** The order of checks of SPEC §3 after the headers: node, window, signature, already known, rate, and then authority. */
+import { Deferred, Effect, Exit, Layer } from "effect"
+import * as Bytes from "../../domain/bytes.ts"
+import { Hashing } from "../../domain/hashing.ts"
+import { type IngestLimits, requestMsMax } from "../../domain/limits.ts"
+import type { Address } from "../../domain/ids.ts"
+import { Overloaded, RateLimited, Unauthenticated } from "../../domain/refusal.ts"
+import * as Signature from "../../domain/signature.ts"
+import { Authenticator, type Claim, type Proof } from "../../services/Authenticator.ts"
+import { HybridClock } from "../../services/HybridClock.ts"
+import { NodeKey } from "../../services/NodeKey.ts"
+import { Verifier } from "../../services/Verifier.ts"
+import { RateLimit } from "./rate-limit.ts"
+import { ReplayCache } from "./replay.ts"
+
+/** What the cache keeps of a write: its answer, once there is one. A request keeps nothing. */
+type Answer = Deferred.Deferred<Exit.Exit<unknown, unknown>> | "request"
+
+export const layer = (limits: IngestLimits) =>
+  Layer.effect(
+    Authenticator,
+    Effect.gen(function*() {
+      const hashes = yield* Hashing
+      const verifier = yield* Verifier
+      const node = yield* NodeKey
+      const clock = yield* HybridClock
+      const replay = new ReplayCache<Answer>(limits.replayEntriesMax, clock.wall())
+      const rate = new RateLimit(limits)
+
+      const recovers = (claim: Claim, digest: Uint8Array, v: 0 | 1): Effect.Effect<boolean> =>
+        Effect.map(
+          verifier.recover({ digest, rs: claim.sig.subarray(0, 64), v }),
+          (address) => address !== undefined && Bytes.equalConstantTime(address, claim.user)
+        )
+
+      /** Checks the signature, and tells the key under which its use is remembered. */
+      const prove = Effect.fnUntraced(function*(claim: Claim, purpose: Signature.Purpose, digest: string) {
+        const text = Signature.stringToSign(purpose, claim.ts, node.id, digest)
+        const signed = Signature.signedDigest(hashes, claim.sigVersion, text)
+        const v = claim.sig[64] as 0 | 1
+        const worked = (yield* recovers(claim, signed, v)) ? v : (yield* recovers(claim, signed, otherV(v))) ? otherV(v) : undefined
+        if (worked === undefined) {
+          return yield* new Unauthenticated({
+            reason: "bad-signature",
+            message: `the signature is not ${claim.user}'s over this call: check the five signed lines, and that ` +
+              "method, path, query and body are as signed"
+          })
+        }
+        const sig = claim.sig.slice()
+        sig[64] = worked
+        return {
+          proof: { ...claim, sig, digest } as unknown as Proof,
+          key: Bytes.toHex(hashes.blake3(Bytes.fromText(`${claim.user}\n${text}`)))
+        }
+      })
+
+      const spend = (user: Address): Effect.Effect<void, RateLimited> => {
+        const seconds = rate.spend(user, clock.wall())
+        return seconds === 0
+          ? Effect.void
+          : Effect.fail(
+            new RateLimited({ message: `too many requests; try again in ${seconds} s`, retry_after: seconds })
+          )
+      }
+
+      const remember = (key: string, ts: number, answer: Answer): Effect.Effect<void, Overloaded> =>
+        Effect.suspend(() =>
+          replay.set(key, ts, answer, clock.wall())
+            ? Effect.void
+            : Effect.fail(
+              new Overloaded({
+                reason: "replay-cache",
+                message: "more signed requests in a minute than this node can remember; try again",
+                retry_after: 10
+              })
+            )
+        )
+
+      const forgotten = new Unauthenticated({
+        reason: "replayed",
+        message: "signed before this node started, or before its clock was set: it may have been used; sign again"
+      })
+
+      return Authenticator.of({
+        check: Effect.fnUntraced(function*(claim) {
+          if (claim.node !== node.id) {
+            return yield* new Unauthenticated({
+              reason: "wrong-node",
+              message: `signed for another node: this one is ${node.id}`,
+              node: node.id
+            })
+          }
+          const now = clock.wall()
+          if (Math.abs(claim.ts - now) > requestMsMax) {
+            return yield* new Unauthenticated({
+              reason: "expired",
+              message: `X-Ts is ${Math.abs(claim.ts - now)} ms ${claim.ts < now ? "behind" : "ahead of"} this node's ` +
+                `clock, ${requestMsMax} ms are allowed: check your clock`,
+              time: now
+            })
+          }
+        }),
+
+        request: Effect.fnUntraced(function*(claim, digest) {
+          const { key, proof } = yield* prove(claim, "request", digest)
+          if (replay.isForgotten(claim.ts)) return yield* forgotten
+          if (replay.get(key, claim.ts) !== undefined) {
+            return yield* new Unauthenticated({
+              reason: "replayed",
+              message: "this signature was used before: sign again, with another X-Ts"
+            })
+          }
+          yield* remember(key, claim.ts, "request")
+          yield* spend(claim.user)
+          return proof
+        }),
+
+        write: <A, E, R, E2, R2>(
+          claim: Claim,
+          kind: Signature.Purpose,
+          digest: string,
+          perform: (proof: Proof) => Effect.Effect<A, E, R>,
+          stored: Effect.Effect<A | undefined, E2, R2>
+        ) =>
+          Effect.gen(function*() {
+            const { key, proof } = yield* prove(claim, kind, digest)
+            const first = replay.get(key, claim.ts)
+            if (first !== undefined) {
+              return yield* (yield* Deferred.await(first as Exclude<Answer, "request">)) as Exit.Exit<A, E>
+            }
+            const answer = Deferred.makeUnsafe<Exit.Exit<unknown, unknown>>()
+            yield* remember(key, claim.ts, answer)
+            const run: Effect.Effect<A, E | E2 | Unauthenticated | RateLimited, R | R2> = Effect.gen(function*() {
+              const known = yield* stored
+              if (known !== undefined) return known
+              if (replay.isForgotten(claim.ts)) return yield* forgotten
+              yield* spend(claim.user)
+              return yield* perform(proof)
+            })
+            return yield* run.pipe(
+              Effect.onExit((exit) =>
+                Effect.sync(() => {
+                  // what failed may be tried again with the same signature
+                  if (Exit.isFailure(exit)) replay.delete(key, claim.ts)
+                  Deferred.doneUnsafe(answer, Exit.succeed(exit))
+                })
+              )
+            )
+          })
+      })
+    })
+  )
+
+const otherV = (v: 0 | 1): 0 | 1 => v === 0 ? 1 : 0

@@ -1,0 +1,71 @@
+/**
+ * Merkle trees in memory, built in the background when the node starts: clients need not wait for them.
+ *
+ * The build walks the buckets in steps, in line with commits. What a commit changes below the step that has been read is
+ * applied at once; what it changes above will be read by a later step.
+ */
+import { Effect, Layer } from "effect"
+import { Hashing } from "../../domain/hashing.ts"
+import { leavesCount } from "../../domain/limits.ts"
+import { MerkleTree } from "../../domain/merkle.ts"
+import { type Domain, domains } from "../../domain/record.ts"
+import { Store } from "../../services/Store.ts"
+import { Trees } from "../../services/Trees.ts"
+
+/** Buckets read at a time: short enough that commits do not wait long. */
+const stepBuckets = 1_024
+const retryMs = 1_000
+
+export const layer = Layer.effect(
+  Trees,
+  Effect.gen(function*() {
+    const store = yield* Store
+    const hashes = yield* Hashing
+    const states = new Map<Domain, { readonly tree: MerkleTree; read: number }>(
+      domains.map((domain) => [domain, { tree: new MerkleTree(hashes), read: 0 }])
+    )
+    const state = (domain: Domain) => states.get(domain)!
+
+    const build = Effect.gen(function*() {
+      for (const domain of domains) {
+        const { tree } = state(domain)
+        for (let from = 0; from < leavesCount; from += stepBuckets) {
+          const leaves = yield* store.leaves(domain, from, from + stepBuckets)
+          for (const leaf of leaves) tree.addLeaf(leaf.bucket, leaf.sum, leaf.count)
+          state(domain).read = from + stepBuckets
+        }
+      }
+    })
+    yield* build.pipe(
+      Effect.tapError((error) => Effect.logError(`cannot build the Merkle trees: ${error.message}`)),
+      Effect.catch(() =>
+        Effect.sync(() => {
+          for (const each of states.values()) {
+            each.tree.clear()
+            each.read = 0
+          }
+        }).pipe(Effect.andThen(Effect.sleep(retryMs)), Effect.andThen(Effect.fail("again" as const)))
+      ),
+      Effect.eventually,
+      Effect.forkScoped
+    )
+
+    return Trees.of({
+      apply: (changes) => {
+        for (const { bucket, change, digest, domain } of changes) {
+          const { read, tree } = state(domain)
+          if (bucket >= read) continue
+          if (change === "insert") tree.insert(bucket, digest)
+          else tree.remove(bucket, digest)
+        }
+      },
+      root: (domain) => state(domain).read === leavesCount ? state(domain).tree.root() : undefined,
+      count: (domain) => state(domain).tree.count,
+      built: () => {
+        let read = 0
+        for (const each of states.values()) read += each.read
+        return read / (leavesCount * domains.length)
+      }
+    })
+  })
+)

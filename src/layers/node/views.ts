@@ -1,0 +1,227 @@
+/** Reading: everything derived when it is asked for. See the port for the contract. */
+import { Effect, Layer, Result } from "effect"
+import * as Hlc from "../../domain/hlc.ts"
+import type * as Ids from "../../domain/ids.ts"
+import type { Membership } from "../../domain/membership.ts"
+import type { Message } from "../../domain/record.ts"
+import { type Forbidden, NotFound, type Overloaded } from "../../domain/refusal.ts"
+import * as Retention from "../../domain/retention.ts"
+import * as Unread from "../../domain/unread.ts"
+import { Groups } from "../../services/Groups.ts"
+import { HybridClock } from "../../services/HybridClock.ts"
+import type { Place } from "../../services/Ingest.ts"
+import { type ChatHead, type Position, Store, type UnreadQuery } from "../../services/Store.ts"
+import { type Conversation, type History, type HistoryQuery, type InboxPosition, Views } from "../../services/Views.ts"
+import { Writer } from "../../services/Writer.ts"
+import { notMember, unavailable, unknownGroup } from "./ingest.ts"
+
+/** Rows read at most to fill one page of shown messages; where more are hidden, the page ends early with a cursor. */
+const scannedMax = 5_000
+/** Headers read at most to count the unread messages of a group in which some are hidden. */
+const headersMax = 10_000
+
+/** A conversation of the inbox before its message and its count are read. */
+interface Entry {
+  readonly head: ChatHead
+  readonly activity: Hlc.Hlc
+  readonly newest: Position | undefined
+  /** What the reader has read, or joined after. */
+  readonly mark: Hlc.Hlc
+  readonly membership: Membership | undefined
+}
+
+export const layer = Layer.effect(
+  Views,
+  Effect.gen(function*() {
+    const store = yield* Store
+    const groups = yield* Groups
+    const writer = yield* Writer
+    const clock = yield* HybridClock
+
+    const floor = () => Retention.firstKept(Retention.cutoffMs(clock.wall()))
+
+    /** The fold of a group that `user` is in; `undefined` for a direct conversation. */
+    const enter = (
+      user: Ids.Address,
+      place: Place
+    ): Effect.Effect<Membership | undefined, Forbidden | NotFound | Overloaded> =>
+      place.kind === "dm"
+        ? Effect.undefined
+        : groups.use(place.chatId, ({ membership }): Result.Result<Membership, Forbidden | NotFound> =>
+          membership.creator === undefined
+            ? Result.fail(unknownGroup())
+            : membership.isMember(user)
+            ? Result.succeed(membership)
+            : Result.fail(notMember())).pipe(Effect.mapError(unavailable), Effect.flatMap(Effect.fromResult))
+
+    const isShown = (membership: Membership | undefined, message: Pick<Message, "sender" | "hlc">): boolean =>
+      membership === undefined || membership.wasMemberAt(message.sender, message.hlc)
+
+    const shownPage = Effect.fnUntraced(function*(
+      chatId: Ids.ChatId,
+      membership: Membership | undefined,
+      query: HistoryQuery
+    ) {
+      const messages: Array<Message> = []
+      let from = query.from
+      // one more than asked for tells whether there is a next page
+      for (let scanned = 0; scanned < scannedMax;) {
+        const limit = query.limit + 1 - messages.length
+        const rows = yield* store.page({ chatId, direction: query.direction, from, floor: floor(), limit })
+        for (const row of rows) if (isShown(membership, row)) messages.push(row)
+        scanned += rows.length
+        if (messages.length > query.limit) {
+          messages.pop()
+          return { messages, next: positionOf(messages.at(-1)!) }
+        }
+        if (rows.length < limit) return { messages, next: undefined }
+        from = positionOf(rows.at(-1)!)
+      }
+      return { messages, next: from }
+    })
+
+    const history = Effect.fnUntraced(function*(user: Ids.Address, place: Place, query: HistoryQuery) {
+      const membership = yield* enter(user, place)
+      yield* writer.settled([place.chatId])
+      const page: History = yield* shownPage(place.chatId, membership, query).pipe(Effect.mapError(unavailable))
+      // reading forward has no end: the next call goes on behind what was read
+      const last = page.messages.at(-1)
+      return query.direction === "after" && last !== undefined ? { ...page, next: page.next ?? positionOf(last) } : page
+    })
+
+    const message = Effect.fnUntraced(function*(user: Ids.Address, place: Place, id: Ids.MessageId) {
+      const membership = yield* enter(user, place)
+      const found = writer.pending(`m${id}`) ?? (yield* store.message(id).pipe(Effect.mapError(unavailable)))
+      if (found?.kind === "message" && found.chatId === place.chatId && found.hlc >= floor() && isShown(membership, found)) {
+        return found
+      }
+      return yield* new NotFound({ message: "no such message in this conversation, as far as this node knows" })
+    })
+
+    /** Where a chat stands in the inbox; `undefined` when it is not in it. */
+    const entryOf = Effect.fnUntraced(function*(user: Ids.Address, head: ChatHead) {
+      if (head.kind === "dm") {
+        if (head.newest === undefined) return undefined
+        const { position } = head.newest
+        const entry: Entry = {
+          head,
+          activity: position.hlc,
+          newest: position,
+          mark: Unread.effectiveMark(head.upTo, undefined),
+          membership: undefined
+        }
+        return entry
+      }
+      const membership = yield* groups.use(head.chatId, (group) => group.membership)
+      const since = membership.joinedAt(user)
+      if (since === undefined) return undefined
+      let newest = head.newest?.position
+      if (head.newest !== undefined && !isShown(membership, { sender: head.newest.sender, hlc: head.newest.position.hlc })) {
+        const shown = yield* shownPage(head.chatId, membership, { direction: "before", from: newest, limit: 1 })
+        newest = shown.messages.length === 0 ? undefined : positionOf(shown.messages[0]!)
+      }
+      const entry: Entry = {
+        head,
+        activity: newest?.hlc ?? since,
+        newest,
+        mark: Unread.effectiveMark(head.upTo, since),
+        membership
+      }
+      return entry
+    })
+
+    const readHeads = Effect.fnUntraced(function*(user: Ids.Address) {
+      yield* writer.settled([user])
+      const heads = yield* store.heads(user, floor())
+      const waited = yield* writer.settled(heads.flatMap((head) => head.kind === "group" ? [head.chatId] : []))
+      return waited ? yield* store.heads(user, floor()) : heads
+    })
+
+    const countUnread = Effect.fnUntraced(function*(user: Ids.Address, entries: ReadonlyArray<Entry>) {
+      const queryOf = (entry: Entry): UnreadQuery => ({
+        chatId: entry.head.chatId,
+        above: entry.mark,
+        floor: floor(),
+        reader: user,
+        limit: Unread.unreadScanMax
+      })
+      const behind = entries.filter(({ mark, newest }) => newest !== undefined && newest.hlc > mark)
+      const counts = yield* store.unread(behind.map(queryOf))
+      const totals = new Map<Ids.ChatId, number>()
+      for (const [i, entry] of behind.entries()) {
+        const { membership } = entry
+        const total = Unread.countShown(
+          counts[i]!,
+          (sender, first, last) => membership === undefined || membership.memberThroughout(sender, first, last)
+        )
+        if (total !== "look closer") {
+          totals.set(entry.head.chatId, total)
+          continue
+        }
+        const headers = yield* store.headers({ ...queryOf(entry), limit: headersMax })
+        const shown = headers.filter((each) => isShown(membership, { sender: each.sender, hlc: each.position.hlc }))
+        totals.set(entry.head.chatId, shown.length)
+      }
+      return totals
+    })
+
+    const conversations = Effect.fnUntraced(function*(
+      user: Ids.Address,
+      query: { readonly after?: InboxPosition | undefined; readonly limit: number }
+    ) {
+      const entries: Array<Entry> = []
+      for (const head of yield* readHeads(user)) {
+        const entry = yield* entryOf(user, head)
+        if (entry !== undefined && (query.after === undefined || comparePlaces(placeOf(entry), query.after) > 0)) {
+          entries.push(entry)
+        }
+      }
+      entries.sort((a, b) => comparePlaces(placeOf(a), placeOf(b)))
+      const page = entries.slice(0, query.limit)
+      const newest = yield* store.messages(page.flatMap((entry) => entry.newest === undefined ? [] : [entry.newest.id]))
+      const byId = new Map(newest.map((each) => [each.id, each]))
+      const totals = yield* countUnread(user, page)
+      return {
+        conversations: page.map((entry) => conversationOf(entry, byId, totals.get(entry.head.chatId) ?? 0)),
+        next: entries.length > query.limit ? placeOf(page.at(-1)!) : undefined
+      }
+    })
+
+    return Views.of({
+      history,
+      message,
+      conversations: (user, query) => Effect.mapError(conversations(user, query), unavailable),
+      members: Effect.fnUntraced(function*(user, chatId) {
+        const membership = yield* enter(user, { kind: "group", chatId })
+        return { chatId, title: membership!.title, members: membership!.members() }
+      }),
+      identity: Effect.fnUntraced(function*(address) {
+        yield* writer.settled([address])
+        const identity = yield* store.identity(address).pipe(Effect.mapError(unavailable))
+        return identity ?? (yield* new NotFound({ message: "this user has set no identity, as far as this node knows" }))
+      })
+    })
+  })
+)
+
+const positionOf = (message: Message): Position => ({ hlc: message.hlc, id: message.id })
+
+const placeOf = (entry: Entry): InboxPosition => ({ activity: entry.activity, chatId: entry.head.chatId })
+
+/** Newest first. */
+const comparePlaces = (a: InboxPosition, b: InboxPosition): number =>
+  Hlc.compare(b.activity, a.activity) || (a.chatId < b.chatId ? 1 : a.chatId > b.chatId ? -1 : 0)
+
+const conversationOf = (
+  { activity, head, membership, newest }: Entry,
+  byId: ReadonlyMap<Ids.MessageId, Message>,
+  total: number
+): Conversation => ({
+  place: head.kind === "dm"
+    ? { kind: "dm", chatId: head.chatId, peer: head.peer! }
+    : { kind: "group", chatId: head.chatId },
+  title: membership?.title,
+  newest: newest === undefined ? undefined : byId.get(newest.id),
+  activity,
+  ...Unread.unread(total)
+})

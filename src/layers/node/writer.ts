@@ -1,0 +1,210 @@
+/**
+ * The asynchronous writer. One fiber takes what has queued up, at most a batch, and commits it in one transaction. A
+ * commit that fails is tried again, with growing pauses, for as long as the node runs: what was accepted is not dropped.
+ * Meanwhile the queue fills, and new writes are refused.
+ */
+import { Duration, Effect, Latch, Layer, Metric, PubSub, Result } from "effect"
+import type { IngestLimits } from "../../domain/limits.ts"
+import type { Record } from "../../domain/record.ts"
+import { Overloaded } from "../../domain/refusal.ts"
+import * as Variants from "../../domain/variants.ts"
+import { Store } from "../../services/Store.ts"
+import { Trees } from "../../services/Trees.ts"
+import { type Committed, type Ticket, Writer } from "../../services/Writer.ts"
+import * as Metrics from "./metrics.ts"
+
+/** Records in one transaction: more gain nothing, and hold up the next one. */
+const batchMax = 1_000
+/** Memory that queued records may take, roughly. */
+const queueBytesMax = 64 * 1024 * 1024
+const retryMsMin = 50
+const retryMsMax = 5_000
+/** Tries at shutdown before what is queued is given up, loudly. */
+const drainTriesMax = 5
+/** Commits that a slow subscriber may lag behind. */
+const commitsBuffered = 256
+
+/**
+ * The names that a record's views are read under: the chat, and the users whose inbox or identity it changes. Waiting
+ * for these names is waiting for the record.
+ */
+export const touched = (record: Record): ReadonlyArray<string> => {
+  switch (record.kind) {
+    case "message":
+      return record.peer === undefined ? [record.chatId] : [record.chatId, record.sender, record.peer]
+    case "op":
+      return [record.chatId, record.actor, ...record.targets]
+    case "read":
+      return [record.chatId, record.reader]
+    case "identity":
+      return [record.address]
+  }
+}
+
+/** Roughly what a queued record takes in memory. */
+const sizeOf = (record: Record): number => {
+  const fixed = 512
+  switch (record.kind) {
+    case "message":
+      return fixed + record.content.length + (record.control?.length ?? 0)
+    case "op":
+      return fixed + record.targets.length * 64 + (record.observed?.length ?? 0) * 128
+    case "read":
+    case "identity":
+      return fixed
+  }
+}
+
+export const layer = (limits: IngestLimits) =>
+  Layer.effect(
+    Writer,
+    Effect.gen(function*() {
+      const store = yield* Store
+      const trees = yield* Trees
+      const commits = yield* PubSub.sliding<ReadonlyArray<Committed>>(commitsBuffered)
+      const work = yield* Latch.make(false)
+
+      let queue: Array<Record> = []
+      let batch: ReadonlyArray<Record> = []
+      let queuedBytes = 0
+      let accepted: Ticket = 0
+      let done: Ticket = 0
+      let failing: string | undefined
+      const pendingSlots = new Map<string, { record: Record; ticket: Ticket }>()
+      const pendingNames = new Map<string, Ticket>()
+      const waiting = new Set<{ readonly ticket: Ticket; readonly resume: (effect: Effect.Effect<void>) => void }>()
+      const metrics = yield* Metrics.make
+
+      const offer = (record: Record): Result.Result<Ticket, Overloaded> => {
+        const size = sizeOf(record)
+        if (accepted - done >= limits.queueRecordsMax || queuedBytes + size > queueBytesMax) {
+          metrics.refused("queue")
+          return Result.fail(
+            new Overloaded({
+              reason: "queue",
+              message: failing === undefined
+                ? "more is being written than the disk takes; try again"
+                : `nothing can be written now (${failing}); try again later`,
+              retry_after: 1
+            })
+          )
+        }
+        queue.push(record)
+        queuedBytes += size
+        const ticket = ++accepted
+        const slot = Variants.slotOf(record)
+        const other = pendingSlots.get(slot)
+        pendingSlots.set(slot, {
+          record: other === undefined || Variants.wins(record, other.record) ? record : other.record,
+          ticket
+        })
+        for (const name of touched(record)) pendingNames.set(name, ticket)
+        metrics.queued(accepted - done)
+        work.openUnsafe()
+        return Result.succeed(ticket)
+      }
+
+      const finish = (records: ReadonlyArray<Record>) => {
+        done += records.length
+        for (const record of records) {
+          queuedBytes -= sizeOf(record)
+          const slot = Variants.slotOf(record)
+          if (pendingSlots.get(slot)!.ticket <= done) pendingSlots.delete(slot)
+        }
+        for (const record of records) {
+          for (const name of touched(record)) {
+            const ticket = pendingNames.get(name)
+            if (ticket !== undefined && ticket <= done) pendingNames.delete(name)
+          }
+        }
+        metrics.queued(accepted - done)
+        for (const waiter of waiting) {
+          if (waiter.ticket > done) continue
+          waiting.delete(waiter)
+          waiter.resume(Effect.void)
+        }
+      }
+
+      const commit = Effect.gen(function*() {
+        if (batch.length === 0) {
+          batch = queue.length <= batchMax ? queue : queue.slice(0, batchMax)
+          queue = queue.length <= batchMax ? [] : queue.slice(batchMax)
+        }
+        const records = batch
+        const [took, result] = yield* Effect.timed(store.commit(records))
+        failing = undefined
+        metrics.committed(records, Duration.toMillis(took))
+        trees.apply(result.leaves)
+        batch = []
+        finish(records)
+        yield* PubSub.publish(commits, records.map((record, i) => ({ record, outcome: result.outcomes[i]! })))
+      }).pipe(
+        Effect.tapError((error) =>
+          Effect.suspend(() => {
+            const first = failing === undefined
+            failing = error.message
+            metrics.failed()
+            return first
+              ? Effect.logError(`cannot write, ${accepted - done} records wait: ${error.message}`)
+              : Effect.void
+          })
+        )
+      )
+
+      const loop = Effect.gen(function*() {
+        let pause = retryMsMin
+        while (true) {
+          yield* work.await
+          if (queue.length === 0 && batch.length === 0) {
+            work.closeUnsafe()
+            continue
+          }
+          // a commit that was begun is seen through, so that shutting down never repeats or forgets one
+          const result = yield* Effect.uninterruptible(Effect.result(commit))
+          if (Result.isSuccess(result)) {
+            pause = retryMsMin
+          } else {
+            yield* Effect.sleep(pause)
+            pause = Math.min(pause * 2, retryMsMax)
+          }
+        }
+      })
+
+      const drain = Effect.gen(function*() {
+        for (let tries = 0; tries < drainTriesMax && accepted > done;) {
+          const result = yield* Effect.result(commit)
+          if (Result.isFailure(result)) tries++
+        }
+        if (accepted > done) {
+          yield* Effect.logError(`${accepted - done} accepted records could not be written: ${failing}`)
+        }
+      })
+
+      // runs after the fiber below has stopped: finalizers go in reverse
+      yield* Effect.addFinalizer(() => drain)
+      yield* Effect.forkScoped(loop)
+
+      const committed = (ticket: Ticket): Effect.Effect<void> =>
+        Effect.callback((resume) => {
+          if (ticket <= done) return resume(Effect.void)
+          const waiter = { ticket, resume }
+          waiting.add(waiter)
+          return Effect.sync(() => waiting.delete(waiter))
+        })
+
+      return Writer.of({
+        offer,
+        pending: (slot) => pendingSlots.get(slot)?.record,
+        last: () => accepted,
+        committed,
+        settled: (names) =>
+          Effect.suspend(() => {
+            let last: Ticket = 0
+            for (const name of names) last = Math.max(last, pendingNames.get(name) ?? 0)
+            return last <= done ? Effect.succeed(false) : Effect.as(committed(last), true)
+          }),
+        commits,
+        stats: () => ({ queued: accepted - done, queuedBytes, committed: done, failing })
+      })
+    })
+  )

@@ -1,0 +1,113 @@
+/**
+ * The bulk answers of the worker threads, packed. What is small goes by structured clone instead (`protocol.ts`).
+ */
+import type { Hlc } from "../../domain/hlc.ts"
+import type * as Ids from "../../domain/ids.ts"
+import { domains } from "../../domain/record.ts"
+import type { ChatHead, Commit, Header, Leaf, LeafChange, Outcome, Position } from "../../services/Store.ts"
+import { Packer, Unpacker } from "./packing.ts"
+
+const outcomes: ReadonlyArray<Outcome> = ["stored", "replaced", "superseded", "known"]
+
+const read = <A>(buffer: ArrayBuffer, one: (from: Unpacker) => A): ReadonlyArray<A> => {
+  const from = new Unpacker(buffer)
+  return Array.from({ length: from.u32() }, () => one(from))
+}
+
+export const packCommit = (commit: Commit): ArrayBuffer => {
+  const out = new Packer(8 + commit.outcomes.length + commit.leaves.length * 44)
+  out.u32(commit.outcomes.length)
+  for (const outcome of commit.outcomes) out.u8(outcomes.indexOf(outcome))
+  out.u32(commit.leaves.length)
+  for (const leaf of commit.leaves) {
+    out.u8(domains.indexOf(leaf.domain))
+    out.u16(leaf.bucket)
+    out.raw(leaf.digest, 32)
+    out.u64(leaf.hlc)
+    out.u8(leaf.change === "insert" ? 1 : 0)
+  }
+  return out.finish()
+}
+
+export const unpackCommit = (buffer: ArrayBuffer): Commit => {
+  const from = new Unpacker(buffer)
+  return {
+    outcomes: Array.from({ length: from.u32() }, () => outcomes[from.u8()]!),
+    leaves: Array.from({ length: from.u32() }, (): LeafChange => ({
+      domain: domains[from.u8()]!,
+      bucket: from.u16(),
+      digest: from.raw(32),
+      hlc: from.u64() as Hlc,
+      change: from.u8() === 1 ? "insert" : "remove"
+    }))
+  }
+}
+
+export const packLeaves = (leaves: ReadonlyArray<Leaf>): ArrayBuffer => {
+  const out = new Packer(4 + leaves.length * 38)
+  out.u32(leaves.length)
+  for (const leaf of leaves) {
+    out.u16(leaf.bucket)
+    out.u32(leaf.count)
+    out.raw(leaf.sum, 32)
+  }
+  return out.finish()
+}
+
+export const unpackLeaves = (buffer: ArrayBuffer): ReadonlyArray<Leaf> =>
+  read(buffer, (from) => ({ bucket: from.u16(), count: from.u32(), sum: from.raw(32) }))
+
+const packPosition = (out: Packer, position: Position): void => {
+  out.u64(position.hlc)
+  out.hex(position.id, 32)
+}
+
+const unpackPosition = (from: Unpacker): Position => ({ hlc: from.u64() as Hlc, id: from.hex<Ids.MessageId>(32) })
+
+export const packHeaders = (headers: ReadonlyArray<Header>): ArrayBuffer => {
+  const out = new Packer(4 + headers.length * 60)
+  out.u32(headers.length)
+  for (const header of headers) {
+    out.hex(header.sender, 20)
+    packPosition(out, header.position)
+  }
+  return out.finish()
+}
+
+export const unpackHeaders = (buffer: ArrayBuffer): ReadonlyArray<Header> =>
+  read(buffer, (from) => ({ sender: from.hex<Ids.Address>(20), position: unpackPosition(from) }))
+
+const isDirect = 1
+const hasNewest = 2
+const hasMark = 4
+
+export const packHeads = (heads: ReadonlyArray<ChatHead>): ArrayBuffer => {
+  const out = new Packer(4 + heads.length * 122)
+  out.u32(heads.length)
+  for (const head of heads) {
+    out.u8(
+      (head.peer === undefined ? 0 : isDirect) | (head.newest === undefined ? 0 : hasNewest) |
+        (head.upTo === undefined ? 0 : hasMark)
+    )
+    out.hex(head.chatId, 32)
+    if (head.peer !== undefined) out.hex(head.peer, 20)
+    if (head.newest !== undefined) {
+      out.hex(head.newest.sender, 20)
+      packPosition(out, head.newest.position)
+    }
+    if (head.upTo !== undefined) out.u64(head.upTo)
+  }
+  return out.finish()
+}
+
+export const unpackHeads = (buffer: ArrayBuffer): ReadonlyArray<ChatHead> =>
+  read(buffer, (from) => {
+    const flags = from.u8()
+    const chatId = from.hex<Ids.ChatId>(32)
+    const peer = (flags & isDirect) === 0 ? undefined : { peer: from.hex<Ids.Address>(20) }
+    const newest = (flags & hasNewest) === 0
+      ? undefined
+      : { newest: { sender: from.hex<Ids.Address>(20), position: unpackPosition(from) } }
+    const mark = (flags & hasMark) === 0 ? undefined : { upTo: from.u64() as Hlc }
+    return { chatId, kind: peer === undefined ? "group" : "dm", ...peer, ...newest, ...mark }
+  })

@@ -1,0 +1,116 @@
+/**
+ * Names to small integers and back: users, nodes and chats appear in every message, and a number is 1 to 3 bytes.
+ *
+ * Rule: entries are never changed or removed. After a rollback `forget` must be called, since numbers that the cache
+ * holds may not be stored.
+ */
+import type { DatabaseSync, SQLInputValue } from "node:sqlite"
+import * as Bytes from "../../domain/bytes.ts"
+import type { Address, ChatId } from "../../domain/ids.ts"
+
+/** Names remembered a dictionary; past it the cache starts again. */
+const cacheMax = 65_536
+
+/** A chat: the numbers of its parties when it is a direct conversation. */
+export interface Chat {
+  readonly num: number
+  readonly a: number | undefined
+  readonly b: number | undefined
+}
+
+const remember = <A>(cache: Map<string, A>, name: string, value: A): A => {
+  if (cache.size >= cacheMax) cache.clear()
+  cache.set(name, value)
+  return value
+}
+
+/** Dictionaries of one connection. `find*` gives `undefined` for a name not stored. */
+export class Dictionary {
+  readonly #users = new Map<string, number>()
+  readonly #nodes = new Map<string, number>()
+  readonly #chats = new Map<string, Chat>()
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>()
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+  }
+
+  forget(): void {
+    this.#users.clear()
+    this.#nodes.clear()
+    this.#chats.clear()
+  }
+
+  #prepare(sql: string) {
+    const known = this.#statements.get(sql)
+    if (known !== undefined) return known
+    const statement = this.#db.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
+  }
+
+  #insert(sql: string, ...values: ReadonlyArray<SQLInputValue>): number {
+    return Number(this.#prepare(sql).run(...values).lastInsertRowid)
+  }
+
+  findUser(address: Address): number | undefined {
+    const known = this.#users.get(address)
+    if (known !== undefined) return known
+    const row = this.#prepare("SELECT num FROM users WHERE address = ?").get(Bytes.fromHex(address))
+    return row === undefined ? undefined : remember(this.#users, address, Number(row["num"]))
+  }
+
+  user(address: Address): number {
+    return this.findUser(address) ??
+      remember(this.#users, address, this.#insert("INSERT INTO users (address) VALUES (?)", Bytes.fromHex(address)))
+  }
+
+  node(node: string): number {
+    const known = this.#nodes.get(node)
+    if (known !== undefined) return known
+    const row = this.#prepare("SELECT num FROM nodes WHERE node = ?").get(node)
+    const num = row === undefined ? this.#insert("INSERT INTO nodes (node) VALUES (?)", node) : Number(row["num"])
+    return remember(this.#nodes, node, num)
+  }
+
+  findChat(chatId: ChatId): Chat | undefined {
+    const known = this.#chats.get(chatId)
+    if (known !== undefined) return known
+    const row = this.#prepare("SELECT num, a, b FROM chats WHERE id = ?").get(Bytes.fromHex(chatId))
+    if (row === undefined) return undefined
+    const party = (value: unknown) => value === null ? undefined : Number(value)
+    return remember(this.#chats, chatId, { num: Number(row["num"]), a: party(row["a"]), b: party(row["b"]) })
+  }
+
+  /**
+   * The chat of a record by `author`, to `peer` when it is a direct conversation. A new direct conversation becomes one
+   * of both parties' chats. Throws when the parties are not those of the chat: such a record has no valid id.
+   */
+  chat(chatId: ChatId, author: Address, peer: Address | undefined): Chat {
+    const found = this.findChat(chatId)
+    const [first, second] = peer === undefined ? [] : author < peer ? [author, peer] : [peer, author]
+    const a = first === undefined ? undefined : this.user(first)
+    const b = second === undefined ? undefined : this.user(second)
+    if (found !== undefined) {
+      if (found.a !== a || found.b !== b) throw new Error(`chat ${chatId}: a record names other parties than its chat has`)
+      return found
+    }
+    const num = this.#insert(
+      "INSERT INTO chats (id, a, b) VALUES (?, ?, ?)",
+      Bytes.fromHex(chatId),
+      a ?? null,
+      b ?? null
+    )
+    if (a !== undefined && b !== undefined) {
+      this.link(a, num)
+      this.link(b, num)
+    }
+    return remember(this.#chats, chatId, { num, a, b })
+  }
+
+  /** Makes `chat` one of the chats of `user`. */
+  link(user: number, chat: number): void {
+    this.#prepare("INSERT INTO user_chats (user, chat) VALUES (?, ?) ON CONFLICT DO NOTHING").run(user, chat)
+  }
+}

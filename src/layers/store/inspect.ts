@@ -1,0 +1,229 @@
+/**
+ * Looks for damage: what every row says is computed again and compared (SPEC §1.1), and SQLite checks its own pages.
+ *
+ * Rule: reads only, and in chunks, each its own statement, so that a node can go on writing meanwhile; what two
+ * statements must agree on is asked again before it is called damage.
+ */
+import type { DatabaseSync } from "node:sqlite"
+import * as Bytes from "../../domain/bytes.ts"
+import type { Hashes } from "../../domain/hashing.ts"
+import * as Ids from "../../domain/ids.ts"
+import type { Identity, Kind, Message, Op, Read, Record } from "../../domain/record.ts"
+import * as Wire from "../../domain/wire.ts"
+import type { Damage } from "../../services/Store.ts"
+import { DamagedRow } from "./errors.ts"
+import { prefixOf } from "./packing.ts"
+import * as Rows from "./rows.ts"
+import * as Schema from "./schema.ts"
+import { checksum, stateColumns, stateOf } from "./state.ts"
+
+/** Reports after which it stops looking: the file is to be replaced, not mended. */
+const damagesMax = 1_000
+const chunkRows = 1_000
+
+type Report = (kind: Damage["kind"], what: string, message: string) => void
+
+/** Calls `check` for every row. `sql` selects rows with the row number last, above `?1`, in its order, up to `?2`. */
+const everyRow = (db: DatabaseSync, sql: string, full: () => boolean, check: (row: Rows.Row, num: number) => void): void => {
+  const rows = Rows.prepareRows(db, sql)
+  let last = -(2 ** 53)
+  while (!full()) {
+    const chunk = rows.all(last, chunkRows)
+    for (const row of chunk) {
+      last = Rows.integer(row[row.length - 1])
+      check(row, last)
+    }
+    if (chunk.length < chunkRows) return
+  }
+}
+
+/** What went wrong with one row is told, and the next is looked at; errors of the file itself end the inspection. */
+const guarded = (report: Report, kind: Kind, num: number, check: () => void): void => {
+  try {
+    check()
+  } catch (error) {
+    if (!(error instanceof DamagedRow)) throw error
+    report(kind, `row ${num}`, error.message)
+  }
+}
+
+const sameInteger = (value: unknown, expected: bigint): boolean => value === expected
+
+/** Compares the stored digest and prefix with those of the record. */
+const checkLeaf = (hashes: Hashes, report: Report, record: Record, digest: Uint8Array, prefix: unknown): void => {
+  if (!Bytes.equal(digest, Wire.leafDigest(hashes.blake3, record))) {
+    report(record.kind, record.id, "the stored digest is not that of the record")
+  }
+  if (!sameInteger(prefix, prefixOf(Bytes.fromHex(record.id)))) {
+    report(record.kind, record.id, "the stored prefix is not that of the id")
+  }
+}
+
+const checkMessages = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
+  const sql = `SELECT ${Rows.messageColumns} FROM ${Rows.messageJoins} WHERE m.rowid > ?1 ORDER BY m.rowid LIMIT ?2`
+  everyRow(db, sql, full, (row, num) =>
+    guarded(report, "message", num, () => {
+      const message: Message = Rows.messageOf(row)
+      if (Ids.messageId(hashes, message) !== message.id) {
+        report("message", message.id, "the stored id is not that of the message")
+      }
+      checkLeaf(hashes, report, message, Rows.digestOf(row), row[14])
+    }))
+}
+
+/** Selects the columns that a record in wire form is found by; the names are resolved. */
+const wiredSql = {
+  op: `SELECT r.record, r.digest, r.prefix, r.id, c.id, r.hlc, c.a, r.rowid FROM ops r LEFT JOIN chats c ON c.num = r.chat`,
+  read: `SELECT r.record, r.digest, r.prefix, r.id, c.id, r.hlc, r.up_to, u.address, c.a, r.rowid FROM reads r
+    LEFT JOIN chats c ON c.num = r.chat LEFT JOIN users u ON u.num = r.reader`,
+  identity: `SELECT r.record, r.digest, r.prefix, r.id, u.address, r.user FROM identities r
+    LEFT JOIN users u ON u.num = r.user`
+}
+
+const columnsAgree = (record: Op | Read | Identity, row: Rows.Row): boolean => {
+  switch (record.kind) {
+    case "op":
+      return Rows.hex(row[4]) === record.chatId && Rows.stamp(row[5]) === record.hlc && row[6] === null
+    case "read":
+      return Rows.hex(row[4]) === record.chatId && Rows.stamp(row[5]) === record.hlc &&
+        Rows.stamp(row[6]) === record.upTo && Rows.hex(row[7]) === record.reader &&
+        (row[8] === null) === (record.peer === undefined)
+    case "identity":
+      return Rows.hex(row[4]) === record.address
+  }
+}
+
+const checkWired = (
+  db: DatabaseSync,
+  hashes: Hashes,
+  kind: "op" | "read" | "identity",
+  report: Report,
+  full: () => boolean
+): void => {
+  const rowid = kind === "identity" ? "r.user" : "r.rowid"
+  const sql = `${wiredSql[kind]} WHERE ${rowid} > ?1 ORDER BY ${rowid} LIMIT ?2`
+  everyRow(db, sql, full, (row, num) =>
+    guarded(report, kind, num, () => {
+      const record = Rows.wireOf(hashes, kind, row[0])
+      if (Rows.hex(row[3]) !== record.id) report(kind, record.id, "the stored id is not that of the record")
+      if (!columnsAgree(record, row)) report(kind, record.id, "the row is filed under other names than its record has")
+      checkLeaf(hashes, report, record, Rows.blob(row[1]), row[2])
+    }))
+}
+
+/** A direct conversation is named by the hash of its parties, the smaller first; a group has none. */
+const checkChats = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
+  const sql = `SELECT c.id, c.a, c.b, a.address, b.address, c.num FROM chats c LEFT JOIN users a ON a.num = c.a
+    LEFT JOIN users b ON b.num = c.b WHERE c.num > ?1 ORDER BY c.num LIMIT ?2`
+  everyRow(db, sql, full, (row, num) => {
+    if (row[1] === null && row[2] === null) return
+    guarded(report, "message", num, () => {
+      const [a, b] = [Rows.hex<Ids.Address>(row[3]), Rows.hex<Ids.Address>(row[4])]
+      if (a > b || Ids.dmChatId(hashes, a, b) !== Rows.hex(row[0])) {
+        report("index", `chat ${Rows.hex(row[0])}`, "the stored parties are not those of the conversation")
+      }
+    })
+  })
+}
+
+/** Reads the counters and counts, in one statement, so that a commit cannot come between. */
+const checkState = (db: DatabaseSync, hashes: Hashes, report: Report): void => {
+  const top = (table: string) => `(SELECT max(hlc) FROM ${table})`
+  const rows = Rows.prepareRows(
+    db,
+    `SELECT ${stateColumns}, (SELECT count(*) FROM messages), (SELECT count(*) FROM ops), (SELECT count(*) FROM reads),
+      (SELECT count(*) FROM identities), max(coalesce(${top("messages")}, 0), coalesce(${top("ops")}, 0),
+      coalesce(${top("reads")}, 0)), one FROM state`
+  ).all()
+  for (const row of rows) {
+    const state = stateOf(row)
+    if (!Bytes.equal(Rows.blob(row[5]), checksum(hashes, state)) || !sameInteger(row[11], 1n)) {
+      report("index", "state", "the counters are not what was written")
+    }
+    if (Rows.stamp(row[10]) > state.clock) report("index", "state", "the clock is behind a stored record")
+    const counted = [state.messages, state.ops, state.reads, state.identities]
+    if (counted.some((count, i) => count !== Rows.integer(row[6 + i]))) {
+      report("index", "state", "the counters are not the numbers of rows")
+    }
+  }
+  if (rows.length > 1) report("index", "state", "there is more than one row of counters")
+  if (rows.length === 0 && Rows.prepareRows(db, "SELECT 1 FROM chats").first() !== undefined) {
+    report("index", "state", "the counters are gone")
+  }
+  const applied = db.prepare("SELECT migration_id, name, created_at FROM migrations ORDER BY migration_id").all()
+  const expected = Schema.applied.map(([id, name]) => ({ migration_id: id, name, created_at: "" }))
+  if (JSON.stringify(applied) !== JSON.stringify(expected)) {
+    report("index", "migrations", "the list of migrations is not that of this program")
+  }
+}
+
+const linkSql = `FROM user_chats l LEFT JOIN users u ON u.num = l.user LEFT JOIN chats c ON c.num = l.chat`
+
+/** Every user's list of chats, against the parties of direct conversations and the ops of groups. */
+const checkLinks = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
+  // What is listed is read before what it is listed for: a commit in between only adds to the latter.
+  const listed = new Set<string>()
+  for (const row of Rows.prepareRows(db, `SELECT c.id, u.address ${linkSql}`).all()) {
+    guarded(report, "op", 0, () => listed.add(Rows.hex(row[0]) + Rows.hex(row[1])))
+  }
+  const expected = new Set<string>()
+  const chats = `SELECT c.id, a.address, b.address, c.num FROM chats c JOIN users a ON a.num = c.a JOIN users b ON b.num = c.b
+    WHERE c.num > ?1 ORDER BY c.num LIMIT ?2`
+  everyRow(db, chats, full, (row) => {
+    for (const party of [row[1], row[2]]) expected.add(Rows.hex(row[0]) + Rows.hex(party))
+  })
+  everyRow(db, "SELECT r.record, r.rowid FROM ops r WHERE r.rowid > ?1 ORDER BY r.rowid LIMIT ?2", full, (row, num) =>
+    guarded(report, "op", num, () => {
+      const op = Rows.wireOf(hashes, "op", row[0])
+      for (const user of [op.actor, ...op.targets]) expected.add(op.chatId + user)
+    }))
+  const find = Rows.prepareRows(db, `SELECT 1 ${linkSql} WHERE c.id = ? AND u.address = ?`)
+  for (const link of listed) {
+    if (!expected.has(link)) {
+      report("index", `chats of ${link.slice(64)}`, `lists ${link.slice(0, 64)}, which she is not known to have`)
+    }
+  }
+  for (const link of expected) {
+    const [chat, user] = [link.slice(0, 64), link.slice(64)]
+    if (!listed.has(link) && find.first(Bytes.fromHex(chat), Bytes.fromHex(user)) === undefined) {
+      report("index", `chats of ${user}`, `lacks ${chat}`)
+    }
+  }
+}
+
+/** Pages, order and indexes: of the whole file with messages, of the kind's own table otherwise. */
+const checkPages = (db: DatabaseSync, kind: Kind, report: Report): void => {
+  const pragma = kind === "message" ? "integrity_check" : `integrity_check(${Rows.tableOf[kind]})`
+  for (const row of Rows.prepareRows(db, `PRAGMA ${pragma}`).all()) {
+    if (row[0] !== "ok") report("file", "database", String(row[0]))
+  }
+}
+
+/** Everything that is wrong with one kind, at most {@link damagesMax}. */
+export const inspect = (db: DatabaseSync, hashes: Hashes, kind: Kind): ReadonlyArray<Damage> => {
+  const found: Array<Damage> = []
+  const full = () => found.length >= damagesMax
+  const report: Report = (kind, what, message) => {
+    if (!full()) found.push({ kind, what, message })
+  }
+  const checks: ReadonlyArray<() => void> = [
+    () => checkPages(db, kind, report),
+    ...(kind === "message"
+      ? [
+        () => checkMessages(db, hashes, report, full),
+        () => checkChats(db, hashes, report, full),
+        () => checkState(db, hashes, report)
+      ]
+      : [() => checkWired(db, hashes, kind, report, full)]),
+    ...(kind === "op" ? [() => checkLinks(db, hashes, report, full)] : [])
+  ]
+  for (const check of checks) {
+    try {
+      check()
+    } catch (error) {
+      // A page that cannot be read ends this check, not the others.
+      report("file", "database", error instanceof Error ? error.message : String(error))
+    }
+  }
+  return found
+}

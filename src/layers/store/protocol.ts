@@ -1,0 +1,52 @@
+/**
+ * What the event loop asks of the database threads, and the form of their answers. Own code rather than effect's
+ * workers module: a call here is one message each way and an entry of a map, and buffers go by transfer.
+ *
+ * Rules:
+ * 1. Answers come in the order of the calls of a thread; each call has exactly one.
+ * 2. A batch and every bulk answer is one buffer (`packing.ts`, `answers.ts`); what is small is cloned.
+ * 3. Nothing is thrown across: a failure is a value.
+ */
+import type { Hlc } from "../../domain/hlc.ts"
+import type { Address, ChatId, MessageId, OpId } from "../../domain/ids.ts"
+import type { Domain, Kind } from "../../domain/record.ts"
+import type { Damage, PageQuery, ScanQuery, SenderCount, StoreStats, UnreadQuery } from "../../services/Store.ts"
+import type { DatabaseOptions } from "./database.ts"
+import type { Failure } from "./errors.ts"
+
+/** Ask and answer by name. A buffer is: a batch of records, a commit, records, leaves, heads or headers, as named. */
+export interface Calls {
+  /** The first call. A thread loads its modules while it waits for it. */
+  readonly open: { ask: DatabaseOptions; answer: undefined }
+  readonly commit: { ask: ArrayBuffer; answer: ArrayBuffer }
+  readonly leaves: { ask: { domain: Domain; from: number; to: number }; answer: ArrayBuffer }
+  readonly clock: { ask: undefined; answer: Hlc }
+  readonly page: { ask: PageQuery; answer: ArrayBuffer }
+  readonly messages: { ask: ReadonlyArray<MessageId>; answer: ArrayBuffer }
+  readonly op: { ask: OpId; answer: ArrayBuffer }
+  readonly ops: { ask: ChatId; answer: ArrayBuffer }
+  readonly read: { ask: { chatId: ChatId; reader: Address }; answer: ArrayBuffer }
+  readonly identity: { ask: Address; answer: ArrayBuffer }
+  readonly heads: { ask: { user: Address; floor: Hlc }; answer: ArrayBuffer }
+  readonly unread: { ask: ReadonlyArray<UnreadQuery>; answer: ReadonlyArray<ReadonlyArray<SenderCount>> }
+  readonly headers: { ask: UnreadQuery; answer: ArrayBuffer }
+  readonly scan: { ask: ScanQuery; answer: ArrayBuffer }
+  readonly stats: { ask: undefined; answer: StoreStats }
+  readonly inspect: { ask: Kind; answer: ReadonlyArray<Damage> }
+  /** Closes the file; the thread ends after its answer. */
+  readonly close: { ask: undefined; answer: undefined }
+}
+
+export type CallName = keyof Calls
+
+export interface Request {
+  readonly id: number
+  readonly name: CallName
+  readonly ask: unknown
+}
+
+export type Reply =
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly failure: Failure }
+
+export type Handlers = { readonly [N in Exclude<CallName, "open">]: (ask: Calls[N]["ask"]) => Calls[N]["answer"] }

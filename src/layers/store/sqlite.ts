@@ -1,0 +1,84 @@
+/**
+ * The store of a node: SQLite in `<directory>/messages.sqlite`, on threads of its own, so that the event loop never waits
+ * for a disk. The writer's thread takes what must be in line with commits, the reader's everything else; the log
+ * lets both go on at once.
+ */
+import { Effect, Layer, type Scope } from "effect"
+import { join } from "node:path"
+import type { Identity, Message, Op, Read, Record } from "../../domain/record.ts"
+import { Store, StoreError } from "../../services/Store.ts"
+import * as Answers from "./answers.ts"
+import { storeError } from "./errors.ts"
+import * as Lock from "./lock.ts"
+import { packRecords, unpackRecords } from "./packing.ts"
+import * as Thread from "./thread.ts"
+
+export interface SqliteOptions {
+  /** Made, for the owner alone, where it is missing. */
+  readonly directory: string
+  /**
+   * `write` (the default): this process is the one node of the directory. `read`: beside a node that may be running;
+   * `commit` fails with `readonly`.
+   */
+  readonly access?: "write" | "read" | undefined
+  /** Bytes the database file may take, its log not counted; past it `commit` fails with `full`. Absent: no bound. */
+  readonly bytesMax?: number | undefined
+}
+
+const lock = (directory: string): Effect.Effect<void, StoreError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.suspend(() => {
+      const lock = Lock.acquire(directory, process.pid)
+      return "release" in lock ? Effect.succeed(lock) : Effect.fail(storeError(lock))
+    }),
+    (lock) => Effect.sync(lock.release)
+  ).pipe(Effect.asVoid)
+
+const only = <R extends Record>(buffer: ArrayBuffer): R | undefined => unpackRecords(buffer)[0] as R | undefined
+const all = <R extends Record>(buffer: ArrayBuffer): ReadonlyArray<R> => unpackRecords(buffer) as ReadonlyArray<R>
+
+const make = (options: SqliteOptions) =>
+  Effect.gen(function*() {
+    const path = join(options.directory, "messages.sqlite")
+    const write = options.access !== "read"
+    const open = (thread: Thread.Thread, write: boolean) =>
+      Effect.as(thread.call("open", { path, write, bytesMax: options.bytesMax }), thread)
+    if (write) yield* lock(options.directory)
+    // Both load at once. The writer opens first, for it makes the file, and closes last, to bring the log into it.
+    const first = write ? yield* Thread.start(path) : undefined
+    const second = yield* Thread.start(path)
+    const writer = first === undefined ? undefined : yield* open(first, true)
+    const reader = yield* open(second, false)
+    const inLine = writer ?? reader
+    const readonly = new StoreError({ reason: "readonly", message: `${path}: opened for reading only` })
+    return Store.of({
+      commit: (batch) =>
+        writer === undefined
+          ? Effect.fail(readonly)
+          : Effect.suspend(() => Effect.map(writer.call("commit", packRecords(batch)), Answers.unpackCommit)),
+      clock: inLine.call("clock", undefined),
+      leaves: (domain, from, to) => Effect.map(inLine.call("leaves", { domain, from, to }), Answers.unpackLeaves),
+      page: (query) => Effect.map(reader.call("page", query), all<Message>),
+      message: (id) => Effect.map(reader.call("messages", [id]), only<Message>),
+      messages: (ids) => Effect.map(reader.call("messages", ids), all<Message>),
+      op: (id) => Effect.map(reader.call("op", id), only<Op>),
+      ops: (chatId) => Effect.map(reader.call("ops", chatId), all<Op>),
+      read: (chatId, user) => Effect.map(reader.call("read", { chatId, reader: user }), only<Read>),
+      identity: (address) => Effect.map(reader.call("identity", address), only<Identity>),
+      heads: (user, floor) => Effect.map(reader.call("heads", { user, floor }), Answers.unpackHeads),
+      unread: (queries) => reader.call("unread", queries),
+      headers: (query) => Effect.map(reader.call("headers", query), Answers.unpackHeaders),
+      scan: (query) => Effect.map(reader.call("scan", query), unpackRecords),
+      stats: reader.call("stats", undefined),
+      // On a thread of its own: it reads everything, and pages must not wait for it.
+      inspect: (kind) => 
+        Thread.start(path).pipe(
+          Effect.flatMap((thread) => open(thread, false)),
+          Effect.flatMap((thread) => thread.call("inspect", kind)),
+          Effect.scoped
+        )
+    })
+  })
+
+/** Opens, and closes with the layer. Fails when the file cannot be opened, is damaged or belongs to another process. */
+export const layerSqlite = (options: SqliteOptions): Layer.Layer<Store, StoreError> => Layer.effect(Store, make(options))

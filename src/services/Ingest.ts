@@ -1,0 +1,48 @@
+/**
+ * Writing at this node (SPEC §3, §5, §8): current authority is checked, the record stamped, its acceptance checked as a
+ * peer would, and handed to the writer, all in one step of the event loop. The answer does not wait for the disk.
+ */
+import { Context, type Effect } from "effect"
+import type { Hlc } from "../domain/hlc.ts"
+import type * as Ids from "../domain/ids.ts"
+import type { Conflict, Forbidden, InvalidRequest, NotFound, Overloaded } from "../domain/refusal.ts"
+import type { Proof } from "./Authenticator.ts"
+import type { Ticket } from "./Writer.ts"
+
+/** Where a conversation is: with a user, or in a group. */
+export type Place =
+  | { readonly kind: "dm"; readonly chatId: Ids.ChatId; readonly peer: Ids.Address }
+  | { readonly kind: "group"; readonly chatId: Ids.ChatId }
+
+/** An accepted write. */
+export interface Receipt<Id extends string> {
+  readonly id: Id
+  readonly chatId?: Ids.ChatId | undefined
+  readonly hlc: Hlc
+  /** For `Writer.committed`; 0 when it was committed long ago. */
+  readonly ticket: Ticket
+}
+
+export class Ingest extends Context.Service<Ingest, {
+  /** `fields.sender` and `fields.ts` are the proof's; the proof is over `ids.messageId(fields)`. */
+  message(
+    place: Place,
+    fields: Ids.MessageFields,
+    proof: Proof
+  ): Effect.Effect<Receipt<Ids.MessageId>, Forbidden | NotFound | Overloaded>
+  op(
+    fields: Ids.OpFields,
+    proof: Proof
+  ): Effect.Effect<Receipt<Ids.OpId>, InvalidRequest | Forbidden | NotFound | Conflict | Overloaded>
+  read(
+    place: Place,
+    fields: Ids.ReadFields,
+    proof: Proof
+  ): Effect.Effect<Receipt<Ids.ReadId>, InvalidRequest | Forbidden | NotFound | Overloaded>
+  identity(fields: Ids.IdentityFields, proof: Proof): Effect.Effect<Receipt<Ids.IdentityId>, Overloaded>
+  /** What an earlier accepted write of this kind and id was answered, as far as this node still knows. */
+  receipt(
+    kind: "message" | "op",
+    id: string
+  ): Effect.Effect<Receipt<string> | undefined, Overloaded>
+}>()("p2p-mes/services/Ingest") {}

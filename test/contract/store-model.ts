@@ -1,0 +1,113 @@
+/** What a store must answer, computed naively over a list of records: no index, no order kept. */
+import * as Bytes from "../../src/domain/bytes.ts"
+import type * as Hlc from "../../src/domain/hlc.ts"
+import type { Address, ChatId } from "../../src/domain/ids.ts"
+import { type Domain, domainOf, type Kind, type Message, type Record } from "../../src/domain/record.ts"
+import { slotOf, wins } from "../../src/domain/variants.ts"
+import type { ChatHead, Leaf, LeafChange, PageQuery, UnreadQuery } from "../../src/services/Store.ts"
+import { digestOf } from "./store-records.ts"
+
+/** The records that stay, of all that came. */
+export const kept = (records: ReadonlyArray<Record>): ReadonlyArray<Record> => {
+  const slots = new Map<string, Record>()
+  for (const record of records) {
+    const held = slots.get(slotOf(record))
+    if (held === undefined || wins(record, held)) slots.set(slotOf(record), record)
+  }
+  return [...slots.values()]
+}
+
+const compare = (a: Message, b: Message): number =>
+  a.hlc < b.hlc ? -1 : a.hlc > b.hlc ? 1 : Bytes.compareText(a.id, b.id)
+
+export const messagesOf = (records: ReadonlyArray<Record>, chatId: ChatId): ReadonlyArray<Message> =>
+  records.filter((record) => record.kind === "message").filter((record) => record.chatId === chatId).toSorted(compare)
+
+export const page = (records: ReadonlyArray<Record>, query: PageQuery): ReadonlyArray<Message> => {
+  const { from } = query
+  const place = from === undefined ? undefined : from as unknown as Message
+  const kept = messagesOf(records, query.chatId).filter((message) => message.hlc >= query.floor)
+  const side = kept.filter((message) =>
+    place === undefined || (query.direction === "before" ? compare(message, place) < 0 : compare(message, place) > 0)
+  )
+  return (query.direction === "before" ? side.toReversed() : side).slice(0, query.limit)
+}
+
+export const unread = (records: ReadonlyArray<Record>, query: UnreadQuery): ReadonlyArray<Message> =>
+  messagesOf(records, query.chatId)
+    .filter(({ hlc, sender }) => hlc > query.above && hlc >= query.floor && sender !== query.reader)
+    .slice(0, query.limit)
+
+export const ofKind = (records: ReadonlyArray<Record>, kind: Kind): ReadonlyArray<Record> =>
+  records.filter((record) => record.kind === kind).toSorted((a, b) => Bytes.compareText(a.id, b.id))
+
+const partiesOf = (record: Record): ReadonlyArray<Address> => {
+  switch (record.kind) {
+    case "message":
+      return record.peer === undefined ? [] : [record.sender, record.peer]
+    case "read":
+      return record.peer === undefined ? [] : [record.reader, record.peer]
+    case "op":
+      return [record.actor, ...record.targets]
+    case "identity":
+      return []
+  }
+}
+
+export const heads = (records: ReadonlyArray<Record>, user: Address, floor: Hlc.Hlc): ReadonlyArray<ChatHead> => {
+  const heads = new Map<ChatId, ChatHead>()
+  for (const record of records) {
+    if (record.kind === "identity" || !partiesOf(record).includes(user)) continue
+    const peer = record.kind === "op" ? undefined : partiesOf(record).find((party) => party !== user) ?? user
+    const newest = messagesOf(records, record.chatId).at(-1)
+    const mark = records.filter((other) => other.kind === "read")
+      .find((other) => other.chatId === record.chatId && other.reader === user)
+    heads.set(record.chatId, {
+      chatId: record.chatId,
+      kind: peer === undefined ? "group" : "dm",
+      ...(peer === undefined ? {} : { peer }),
+      ...(newest === undefined || newest.hlc < floor
+        ? {}
+        : { newest: { position: { hlc: newest.hlc, id: newest.id }, sender: newest.sender } }),
+      ...(mark === undefined ? {} : { upTo: mark.upTo })
+    })
+  }
+  return [...heads.values()].toSorted((a, b) => Bytes.compareText(a.chatId, b.chatId))
+}
+
+const order = 2n ** 256n
+const fromBytes = (bytes: Uint8Array): bigint => BigInt(`0x${bytes.toHex()}`)
+
+/** Leaves from bigints, as text: `bucket:sum:count`. */
+export class Leaves {
+  readonly #sums = new Map<number, { sum: bigint; count: number }>()
+
+  add(bucket: number, digest: Uint8Array, sign: 1 | -1): void {
+    const leaf = this.#sums.get(bucket) ?? { sum: 0n, count: 0 }
+    leaf.sum = (leaf.sum + BigInt(sign) * fromBytes(digest) + order) % order
+    leaf.count += sign
+    this.#sums.set(bucket, leaf)
+  }
+
+  apply(changes: ReadonlyArray<LeafChange>, domain: Domain): void {
+    for (const change of changes) {
+      if (change.domain === domain) this.add(change.bucket, change.digest, change.change === "insert" ? 1 : -1)
+    }
+  }
+
+  text(from = 0, to = 65_536): ReadonlyArray<string> {
+    return [...this.#sums].filter(([bucket, { count }]) => bucket >= from && bucket < to && count !== 0)
+      .toSorted(([a], [b]) => a - b).map(([bucket, { sum, count }]) => `${bucket}:${sum}:${count}`)
+  }
+}
+
+export const leavesText = (leaves: ReadonlyArray<Leaf>): ReadonlyArray<string> =>
+  leaves.map(({ bucket, sum, count }) => `${bucket}:${fromBytes(sum)}:${count}`)
+
+export const leavesOf = (records: ReadonlyArray<Record>, domain: Domain): Leaves => {
+  const leaves = new Leaves()
+  for (const record of records) {
+    if (domainOf(record) === domain) leaves.add(Number.parseInt(record.id.slice(0, 4), 16), digestOf(record), 1)
+  }
+  return leaves
+}

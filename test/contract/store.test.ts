@@ -1,0 +1,21 @@
+/** The store contract on both adapters. */
+import { Effect, Layer } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { layerNoble } from "../../src/layers/crypto/hashing.ts"
+import { layerMemory } from "../../src/layers/store/memory.ts"
+import { layerSqlite } from "../../src/layers/store/sqlite.ts"
+import { suite } from "./store-suite.ts"
+
+suite("memory", Layer.provide(layerMemory, layerNoble))
+
+suite(
+  "sqlite",
+  Layer.unwrap(
+    Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "p2p-mes-store-"))),
+      (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+    ).pipe(Effect.map((directory) => layerSqlite({ directory })))
+  )
+)

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Simulations and integration tests start nodes; a unit test that needs this long is broken, not slow.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Worker threads and sockets of one file must not outlive it.
+    pool: "forks"
+  }
+})
