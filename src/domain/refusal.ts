@@ -29,7 +29,7 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unau
   reason: AuthenticationFailure,
   /** The header that is missing or malformed. */
   field: Schema.optionalKey(Schema.String),
-  /** With `expired`: the node's time in ms since the epoch. */
+  /** With `expired`, and with `replayed` after a restart: the node's time in ms since the epoch. */
   time: Schema.optionalKey(Schema.Int),
   /** With `wrong-node`: this node's id. */
   node: Schema.optionalKey(Schema.String)

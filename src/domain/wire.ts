@@ -74,8 +74,12 @@ const bodyOf = (record: Record): Wire => {
   }
 }
 
-/** Canonical bytes of a record. */
-export const encode = (record: Record): Uint8Array => encodeCbor(bodyOf(record), rfc8949EncodeOptions)
+/** Canonical bytes of a record, in a buffer of their own size. */
+export const encode = (record: Record): Uint8Array => {
+  const bytes = encodeCbor(bodyOf(record), rfc8949EncodeOptions)
+  // cborg may give a view of a working buffer of 64 KiB, which a queue would keep alive and a worker would be sent
+  return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice()
+}
 
 /** Takes the keys of a map one by one; what is left at the end was not expected. */
 class Reader {

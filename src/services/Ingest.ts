@@ -17,7 +17,6 @@ export type Place =
 /** An accepted write. */
 export interface Receipt<Id extends string> {
   readonly id: Id
-  readonly chatId?: Ids.ChatId | undefined
   readonly hlc: Hlc
   /** For `Writer.committed`; 0 when it was committed long ago. */
   readonly ticket: Ticket

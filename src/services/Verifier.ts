@@ -18,9 +18,10 @@ export interface Recovery {
   readonly v: 0 | 1
 }
 
-/** One signature of a node key over a 32-byte digest: a stamp, or the answer to a challenge (SPEC §5.2). */
+/** One signature of a node key: a stamp, or the answer to a challenge (SPEC §5.2). */
 export interface NodeSignature {
   readonly key: NodeKey
+  /** What was signed: 32 bytes for a stamp, more for a challenge. */
   readonly digest: Uint8Array
   /** 64 bytes. */
   readonly signature: Uint8Array

@@ -54,14 +54,14 @@ describe("ids", () => {
       `${text("p2p-mes/group/v1")}${high}${op.nonce}`
     )
     const head = `${text("p2p-mes/msg/v1")}${message.chatId}${message.sender}${u64(ts)}07`
-    assert.strictEqual(ofMessage(message), `${head}0000000368c3a9` + `01000000020102`)
-    assert.strictEqual(ofMessage({ ...message, control: undefined }), `${head}0000000368c3a9` + `00`)
+    assert.strictEqual(ofMessage(message), `${head}0000000368c3a901000000020102`)
+    assert.strictEqual(ofMessage({ ...message, control: undefined }), `${head}0000000368c3a900`)
     const node = `${nodes[0]!.length.toString(16).padStart(4, "0")}${text(nodes[0]!)}`
     const opHead = `${text("p2p-mes/op/v1")}${op.chatId}${op.actor}${u64(ts)}${node}`
-    assert.strictEqual(ofOp(op), `${opHead}00000002${users[1]}${users[2]}01000174` + `01${op.nonce}`)
+    assert.strictEqual(ofOp(op), `${opHead}00000002${users[1]}${users[2]}0100017401${op.nonce}`)
     assert.strictEqual(
       ofOp({ ...op, op: 1, role: 1, targets: [], title: undefined, nonce: undefined }),
-      `${opHead}0101` + "0000" + "00" + "00"
+      `${opHead}010100000000`
     )
     assert.strictEqual(
       preimage((h) => Ids.readId(h, { chatId: op.chatId, reader: low, ts, upTo: 258n as never })),
@@ -69,7 +69,7 @@ describe("ids", () => {
     )
     assert.strictEqual(
       preimage((h) => Ids.identityId(h, { address: low, ts: 1, blob: Uint8Array.of(9) })),
-      `${text("p2p-mes/identity/v1")}${low}0000000000000001` + "000109"
+      `${text("p2p-mes/identity/v1")}${low}0000000000000001000109`
     )
     assert.strictEqual(
       preimage((h) => Ids.requestId(h, "GET", "/a?b=%20")),

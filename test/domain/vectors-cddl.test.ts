@@ -2,6 +2,7 @@
  * The CDDL in docs/protocol.md describes the bytes that nodes send: each record of the vectors fits the rule of its kind
  * and no other rule, and what the rule calls optional is so. A reader of the small part of CDDL used there.
  */
+// oxlint-disable typescript/no-explicit-any -- vectors are plain JSON, and every field is compared with what it must be
 import { assert, describe, it } from "@effect/vitest"
 import { decode } from "cborg"
 import { Result } from "effect"
@@ -26,8 +27,11 @@ const rules = new Map<string, ReadonlyArray<Member> | string>()
 for (const block of blocks) {
   for (const [, name, body] of block.matchAll(/^([a-z-]+) = (\{\n[\s\S]*?\n\}|.*)$/gm)) {
     const members = body!.startsWith("{\n")
-      ? [...body!.matchAll(/^ {2}(\? )?(\w+): (.*),$/gm)].map(([, optional, key, type]) =>
-        ({ key: key!, optional: optional !== undefined, type: type! }))
+      ? [...body!.matchAll(/^ {2}(\? )?(\w+): (.*),$/gm)].map(([, optional, key, type]) => ({
+        key: key!,
+        optional: optional !== undefined,
+        type: type!
+      }))
       : body!
     rules.set(name!, members)
   }
@@ -56,7 +60,8 @@ const fits = (value: unknown, type: string): boolean => {
   if (range !== null) return Number.isInteger(value) && within(value as number, range[1]!, range[2] ?? range[1]!)
   const many = /^\[(\d+)\*(\d+) ([\w-]+)\]$/.exec(type)
   if (many !== null) {
-    return Array.isArray(value) && within(value.length, many[1]!, many[2]!) && value.every((item) => fits(item, many[3]!))
+    return Array.isArray(value) && within(value.length, many[1]!, many[2]!) &&
+      value.every((item) => fits(item, many[3]!))
   }
   const tuple = /^\[([\w-]+), ([\w-]+)\]$/.exec(type)
   if (tuple !== null) {
@@ -101,7 +106,8 @@ describe("CDDL of docs/protocol.md", () => {
     for (const { fields, kind } of vectors("records.json").records) {
       for (const key of Object.keys(fields)) seen.get(kind)!.add(key)
     }
-    for (const kind of kinds) assert.deepStrictEqual(members(kind).map(({ key }) => key).sort(), [...seen.get(kind)!].sort())
+    for (const kind of kinds)
+      assert.deepStrictEqual(members(kind).map(({ key }) => key).sort(), [...seen.get(kind)!].sort())
   })
 
   it("refuses what the decoder refuses for its keys, types or lengths", () => {

@@ -2,6 +2,7 @@
  * The vectors of `test/vectors` agree with the code, and are used here as another implementation would: fields in, bytes
  * and verdicts out.
  */
+// oxlint-disable typescript/no-explicit-any -- vectors are plain JSON, and every field is compared with what it must be
 import { assert, describe, it } from "@effect/vitest"
 import { ed25519 } from "@noble/curves/ed25519.js"
 import { secp256k1 } from "@noble/curves/secp256k1.js"

@@ -49,6 +49,18 @@ describe("wire", () => {
     }
   })
 
+  it("failure 5: gives bytes in a buffer of just their size: a queue of records holds what they weigh", () => {
+    for (const length of [0, 1, 100, 256, 1_000, 5_000, 32_768]) {
+      const record = { ...aMessage(new Dice(1)), content: "x".repeat(length) }
+      const bytes = Wire.encode(record)
+      assert.strictEqual(bytes.buffer.byteLength, bytes.byteLength, `content of ${length}`)
+      // and the next one is written elsewhere
+      const before = Bytes.toHex(bytes)
+      Wire.encode({ ...record, content: "y".repeat(length) })
+      assert.strictEqual(Bytes.toHex(bytes), before)
+    }
+  })
+
   it("keeps a byte order mark at the start of text: it is content like any other", () => {
     for (
       const content of ["\ufeff", "\ufeffhello", "\ufeff\ufeffx", `\ufeff${"x".repeat(40)}`, `\ufeff${"é".repeat(400)}`]

@@ -76,10 +76,15 @@ export const layer = (limits: IngestLimits) =>
             )
         )
 
-      const forgotten = new Unauthenticated({
-        reason: "replayed",
-        message: "signed before this node started, or before its clock was set: it may have been used; sign again"
-      })
+      const forgotten = Effect.suspend(() =>
+        Effect.fail(
+          new Unauthenticated({
+            reason: "replayed",
+            message: "signed before this node started, or before its clock was set, so it may have been used: sign again",
+            time: clock.wall()
+          })
+        )
+      )
 
       return Authenticator.of({
         check: Effect.fnUntraced(function*(claim) {
@@ -110,8 +115,9 @@ export const layer = (limits: IngestLimits) =>
               message: "this signature was used before: sign again, with another X-Ts"
             })
           }
-          yield* remember(key, claim.ts, "request")
+          // before it is remembered, so that one user cannot fill the memory that all need
           yield* spend(claim.user)
+          yield* remember(key, claim.ts, "request")
           return proof
         }),
 
@@ -128,16 +134,17 @@ export const layer = (limits: IngestLimits) =>
             if (first !== undefined) {
               return yield* (yield* Deferred.await(first as Exclude<Answer, "request">)) as Exit.Exit<A, E>
             }
+            yield* spend(claim.user)
             const answer = Deferred.makeUnsafe<Exit.Exit<unknown, unknown>>()
             yield* remember(key, claim.ts, answer)
-            const run: Effect.Effect<A, E | E2 | Unauthenticated | RateLimited, R | R2> = Effect.gen(function*() {
+            const run: Effect.Effect<A, E | E2 | Unauthenticated, R | R2> = Effect.gen(function*() {
               const known = yield* stored
               if (known !== undefined) return known
               if (replay.isForgotten(claim.ts)) return yield* forgotten
-              yield* spend(claim.user)
               return yield* perform(proof)
             })
-            return yield* run.pipe(
+            // seen through even when the caller hangs up, because others may wait for this answer
+            return yield* Effect.uninterruptible(run).pipe(
               Effect.onExit((exit) =>
                 Effect.sync(() => {
                   // what failed may be tried again with the same signature

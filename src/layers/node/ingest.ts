@@ -1,5 +1,5 @@
 /** Writing: authority, stamp, acceptance, queue. See the port for the contract. */
-import { Effect, Layer, Result } from "effect"
+import { Clock, Effect, Layer, Result } from "effect"
 import * as Acceptance from "../../domain/acceptance.ts"
 import { Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
@@ -11,10 +11,14 @@ import { stampDigest } from "../../domain/signature.ts"
 import type { Proof } from "../../services/Authenticator.ts"
 import { type Group, Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
-import { Ingest, type Place, type Receipt } from "../../services/Ingest.ts"
+import { Ingest, type Place } from "../../services/Ingest.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
 import { Store, type StoreError } from "../../services/Store.ts"
 import { type Ticket, Writer } from "../../services/Writer.ts"
+import { RecentIds } from "./recent-ids.ts"
+
+/** Ids remembered in each of two generations; at more than this in three minutes, the store is asked. */
+const recentMax = 250_000
 
 type Taken = Result.Result<{ readonly hlc: Hlc.Hlc; readonly ticket: Ticket }, Overloaded>
 
@@ -35,6 +39,9 @@ export const layer = (limits: IngestLimits) =>
       const groups = yield* Groups
       const writer = yield* Writer
       const store = yield* Store
+      const time = yield* Clock.Clock
+      const steadyMs = () => Number(time.monotonicTimeNanosUnsafe() / 1_000_000n)
+      const recent = new RecentIds(recentMax, steadyMs())
 
       const envelope = (proof: Proof, hlc: Hlc.Hlc) => ({
         node: node.id,
@@ -58,7 +65,10 @@ export const layer = (limits: IngestLimits) =>
             })
           )
         }
-        return Result.map(writer.offer(record), (ticket) => ({ hlc: record.hlc, ticket }))
+        const offered = writer.offer(record)
+        if (Result.isFailure(offered)) return Result.fail(offered.failure)
+        recent.add(record.id, record.hlc, steadyMs())
+        return Result.succeed({ hlc: record.hlc, ticket: offered.success })
       }
 
       const inGroup = <A, E>(
@@ -95,7 +105,7 @@ export const layer = (limits: IngestLimits) =>
                 ...peerOf(place),
                 ...envelope(proof, clock.send())
               })),
-            (taken) => ({ id: proof.digest as Ids.MessageId, chatId: fields.chatId, ...taken })
+            (taken) => ({ id: proof.digest as Ids.MessageId, ...taken })
           ),
 
         read: (place, fields, proof) => {
@@ -159,24 +169,18 @@ export const layer = (limits: IngestLimits) =>
               return taken
             }
           )
-          return { id: proof.digest as Ids.OpId, chatId: fields.chatId, ...taken }
+          return { id: proof.digest as Ids.OpId, ...taken }
         }),
 
         receipt: Effect.fnUntraced(function*(kind, id) {
-          const slot = kind === "message" ? `m${id}` : `o${id}`
-          const queued = writer.pending(slot)
+          const hlc = recent.get(id)
+          if (hlc !== undefined) return { id, hlc, ticket: writer.last() }
+          if (recent.isComplete(steadyMs())) return undefined
           const stored: Effect.Effect<Record | undefined, StoreError> = kind === "message"
             ? store.message(id as Ids.MessageId)
             : store.op(id as Ids.OpId)
-          const record = queued ?? (yield* Effect.mapError(stored, unavailable))
-          if (record?.kind !== "message" && record?.kind !== "op") return undefined
-          const receipt: Receipt<string> = {
-            id,
-            chatId: record.chatId,
-            hlc: record.hlc,
-            ticket: queued === undefined ? 0 : writer.last()
-          }
-          return receipt
+          const record = yield* Effect.mapError(stored, unavailable)
+          return record === undefined ? undefined : { id, hlc: record.hlc, ticket: 0 }
         })
       })
     })

@@ -11,7 +11,7 @@ const slotMs = 10_000
 
 export class ReplayCache<A> {
   private readonly entriesMax: number
-  private readonly slots = new Map<number, Map<string, A>>()
+  private readonly slots = new Map<number, { readonly entries: Map<string, A>; newestMs: number }>()
   /** Signatures below this time may have been used and forgotten, ms. */
   private floorMs: number
   private size = 0
@@ -24,12 +24,11 @@ export class ReplayCache<A> {
 
   /** Forgets what can no longer pass the window. */
   private forget(nowMs: number): void {
-    for (const [slot, entries] of this.slots) {
-      const endMs = (slot + 1) * slotMs
-      if (endMs + requestMsMax > nowMs) continue
-      this.slots.delete(slot)
+    for (const [number, { entries, newestMs }] of this.slots) {
+      if ((number + 1) * slotMs + requestMsMax > nowMs) continue
+      this.slots.delete(number)
       this.size -= entries.size
-      this.floorMs = Math.max(this.floorMs, endMs)
+      this.floorMs = Math.max(this.floorMs, newestMs + 1)
     }
   }
 
@@ -39,24 +38,25 @@ export class ReplayCache<A> {
   }
 
   get(key: string, tsMs: number): A | undefined {
-    return this.slots.get(Math.floor(tsMs / slotMs))?.get(key)
+    return this.slots.get(Math.floor(tsMs / slotMs))?.entries.get(key)
   }
 
   /** False when there is no room: nothing was remembered, and the call must be refused. */
   set(key: string, tsMs: number, value: A, nowMs: number): boolean {
     this.forget(nowMs)
-    const slot = Math.floor(tsMs / slotMs)
-    let entries = this.slots.get(slot)
-    if (!entries?.has(key)) {
+    const number = Math.floor(tsMs / slotMs)
+    const slot = this.slots.get(number) ?? { entries: new Map<string, A>(), newestMs: tsMs }
+    if (!slot.entries.has(key)) {
       if (this.size >= this.entriesMax) return false
-      if (entries === undefined) this.slots.set(slot, entries = new Map())
+      this.slots.set(number, slot)
       this.size++
     }
-    entries.set(key, value)
+    slot.entries.set(key, value)
+    slot.newestMs = Math.max(slot.newestMs, tsMs)
     return true
   }
 
   delete(key: string, tsMs: number): void {
-    if (this.slots.get(Math.floor(tsMs / slotMs))?.delete(key) === true) this.size--
+    if (this.slots.get(Math.floor(tsMs / slotMs))?.entries.delete(key) === true) this.size--
   }
 }

@@ -15,6 +15,8 @@ import { Trees } from "../../services/Trees.ts"
 /** Buckets read at a time: short enough that commits do not wait long. */
 const stepBuckets = 1_024
 const retryMs = 1_000
+/** Stale nodes hashed between two turns of the event loop: about a millisecond. */
+const hashesAtOnce = 512
 
 export const layer = Layer.effect(
   Trees,
@@ -34,6 +36,8 @@ export const layer = Layer.effect(
           for (const leaf of leaves) tree.addLeaf(leaf.bucket, leaf.sum, leaf.count)
           state(domain).read = from + stepBuckets
         }
+        // hashes in slices: a whole tree at once would hold up the event loop
+        while (!tree.refresh(hashesAtOnce)) yield* Effect.yieldNow
       }
     })
     yield* build.pipe(

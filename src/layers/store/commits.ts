@@ -35,7 +35,7 @@ const heldOf = (row: Rows.Row | undefined): Held | undefined =>
 
 const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
   const find = Rows.prepareRows(db, "SELECT rowid, digest FROM messages WHERE prefix = ? AND id = ?")
-  const load = Rows.prepareRows(db, `SELECT ${Rows.messageColumns} FROM ${Rows.messageJoins} WHERE m.rowid = ?`)
+  const load = Rows.prepareRows(db, `SELECT ${Rows.messageColumns} FROM messages m WHERE m.rowid = ?`)
   const insert = db.prepare(
     `INSERT INTO messages (chat, hlc, prefix, id, sender, ts, msg_type, content, control, node, sig_version, sig, digest)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -47,7 +47,7 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
       const id = Rows.idBytes(record)
       return heldOf(find.first(prefixOf(id), id))
     },
-    load: (held) => Rows.messageOf(load.first(held.rowid)!),
+    load: (held) => Rows.messageOf(names, load.first(held.rowid)!),
     insert: (record, digest) => {
       const id = Rows.idBytes(record)
       const chat = names.chat(record.chatId, record.sender, record.peer)

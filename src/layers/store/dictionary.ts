@@ -6,7 +6,8 @@
  */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
-import type { Address, ChatId } from "../../domain/ids.ts"
+import type { Address, ChatId, NodeId } from "../../domain/ids.ts"
+import { DamagedRow } from "./errors.ts"
 
 /** Names remembered a dictionary; past it the cache starts again. */
 const cacheMax = 65_536
@@ -18,7 +19,14 @@ export interface Chat {
   readonly b: number | undefined
 }
 
-const remember = <A>(cache: Map<string, A>, name: string, value: A): A => {
+/** A chat by its names. */
+export interface ChatNames {
+  readonly id: ChatId
+  readonly a: Address | undefined
+  readonly b: Address | undefined
+}
+
+const remember = <K, A>(cache: Map<K, A>, name: K, value: A): A => {
   if (cache.size >= cacheMax) cache.clear()
   cache.set(name, value)
   return value
@@ -29,6 +37,9 @@ export class Dictionary {
   readonly #users = new Map<string, number>()
   readonly #nodes = new Map<string, number>()
   readonly #chats = new Map<string, Chat>()
+  readonly #userNames = new Map<number, Address>()
+  readonly #nodeNames = new Map<number, NodeId>()
+  readonly #chatNames = new Map<number, ChatNames>()
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>()
 
@@ -40,6 +51,9 @@ export class Dictionary {
     this.#users.clear()
     this.#nodes.clear()
     this.#chats.clear()
+    this.#userNames.clear()
+    this.#nodeNames.clear()
+    this.#chatNames.clear()
   }
 
   #prepare(sql: string) {
@@ -81,6 +95,37 @@ export class Dictionary {
     if (row === undefined) return undefined
     const party = (value: unknown) => value === null ? undefined : Number(value)
     return remember(this.#chats, chatId, { num: Number(row["num"]), a: party(row["a"]), b: party(row["b"]) })
+  }
+
+  /** Throws {@link DamagedRow} when there is no such user; so do the next two. */
+  userName(num: number): Address {
+    const known = this.#userNames.get(num)
+    if (known !== undefined) return known
+    const address = this.#prepare("SELECT address FROM users WHERE num = ?").get(num)?.["address"]
+    if (!(address instanceof Uint8Array)) throw new DamagedRow(`a row names user number ${num}, who is not there: run verify`)
+    return remember(this.#userNames, num, Bytes.toHex(address) as Address)
+  }
+
+  nodeName(num: number): NodeId {
+    const known = this.#nodeNames.get(num)
+    if (known !== undefined) return known
+    const node = this.#prepare("SELECT node FROM nodes WHERE num = ?").get(num)?.["node"]
+    if (typeof node !== "string") throw new DamagedRow(`a row names node number ${num}, which is not there: run verify`)
+    return remember(this.#nodeNames, num, node as NodeId)
+  }
+
+  chatName(num: number): ChatNames {
+    const known = this.#chatNames.get(num)
+    if (known !== undefined) return known
+    const row = this.#prepare("SELECT id, a, b FROM chats WHERE num = ?").get(num)
+    const id = row?.["id"]
+    if (!(id instanceof Uint8Array)) throw new DamagedRow(`a row names chat number ${num}, which is not there: run verify`)
+    const party = (value: unknown) => value === null ? undefined : this.userName(Number(value))
+    return remember(this.#chatNames, num, {
+      id: Bytes.toHex(id) as ChatId,
+      a: party(row?.["a"]),
+      b: party(row?.["b"])
+    })
   }
 
   /**

@@ -11,6 +11,7 @@ import * as Ids from "../../domain/ids.ts"
 import type { Identity, Kind, Message, Op, Read, Record } from "../../domain/record.ts"
 import * as Wire from "../../domain/wire.ts"
 import type { Damage } from "../../services/Store.ts"
+import { Dictionary } from "./dictionary.ts"
 import { DamagedRow } from "./errors.ts"
 import { prefixOf } from "./packing.ts"
 import * as Rows from "./rows.ts"
@@ -60,14 +61,15 @@ const checkLeaf = (hashes: Hashes, report: Report, record: Record, digest: Uint8
 }
 
 const checkMessages = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
-  const sql = `SELECT ${Rows.messageColumns} FROM ${Rows.messageJoins} WHERE m.rowid > ?1 ORDER BY m.rowid LIMIT ?2`
+  const sql = `SELECT ${Rows.messageColumns}, m.digest, m.prefix, m.rowid FROM messages m WHERE m.rowid > ?1 ORDER BY m.rowid LIMIT ?2`
+  const names = new Dictionary(db)
   everyRow(db, sql, full, (row, num) =>
     guarded(report, "message", num, () => {
-      const message: Message = Rows.messageOf(row)
+      const message: Message = Rows.messageOf(names, row)
       if (Ids.messageId(hashes, message) !== message.id) {
         report("message", message.id, "the stored id is not that of the message")
       }
-      checkLeaf(hashes, report, message, Rows.digestOf(row), row[14])
+      checkLeaf(hashes, report, message, Rows.blob(row[11]), row[12])
     }))
 }
 

@@ -54,7 +54,7 @@ const orderOf = { before: "DESC", after: "ASC" } as const
 
 const pageSql = (direction: PageQuery["direction"]): string => {
   const [order, sign] = [orderOf[direction], direction === "before" ? "<" : ">"]
-  return `SELECT ${Rows.messageColumns} FROM ${Rows.messageJoins}
+  return `SELECT ${Rows.messageColumns} FROM messages m
     WHERE m.chat = ?1 AND m.hlc >= ?2 AND m.hlc ${sign}= ?3
       AND (m.hlc ${sign} ?3 OR m.prefix ${sign} ?4 OR (m.prefix = ?4 AND m.id ${sign} ?5))
     ORDER BY m.hlc ${order}, m.prefix ${order}, m.id ${order} LIMIT ?6`
@@ -166,9 +166,9 @@ const makeLeaves = (db: DatabaseSync): Reads["leaves"] => {
   }
 }
 
-const makeScan = (db: DatabaseSync, hashes: Hashes): Reads["scan"] => {
+const makeScan = (db: DatabaseSync, hashes: Hashes, names: Dictionary): Reads["scan"] => {
   const where = "WHERE prefix >= ?1 AND (prefix > ?1 OR m.id > ?2) ORDER BY prefix, m.id LIMIT ?3"
-  const messages = Rows.prepareRows(db, `SELECT ${Rows.messageColumns} FROM ${Rows.messageJoins} ${where}`)
+  const messages = Rows.prepareRows(db, `SELECT ${Rows.messageColumns} FROM messages m ${where}`)
   const wired = (kind: "op" | "read" | "identity") =>
     Rows.prepareRows(db, `SELECT m.record FROM ${Rows.tableOf[kind]} m ${where}`)
   const byKind = { op: wired("op"), read: wired("read"), identity: wired("identity") }
@@ -177,7 +177,7 @@ const makeScan = (db: DatabaseSync, hashes: Hashes): Reads["scan"] => {
     const start = query.afterId === undefined ? integerMin : prefixOf(after)
     const { kind, limit } = query
     return kind === "message"
-      ? messages.all(start, after, limit).map(Rows.messageOf)
+      ? messages.all(start, after, limit).map((row) => Rows.messageOf(names, row))
       : byKind[kind].all(start, after, limit).map((row) => Rows.wireOf(hashes, kind, row[0]))
   }
 }
@@ -190,7 +190,7 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
   const pages = { before: Rows.prepareRows(db, pageSql("before")), after: Rows.prepareRows(db, pageSql("after")) }
   const message = Rows.prepareRows(
     db,
-    `SELECT ${Rows.messageColumns} FROM ${Rows.messageJoins} WHERE m.prefix = ? AND m.id = ?`
+    `SELECT ${Rows.messageColumns} FROM messages m WHERE m.prefix = ? AND m.id = ?`
   )
   const op = Rows.prepareRows(db, "SELECT record FROM ops WHERE prefix = ? AND id = ?")
   const ops = Rows.prepareRows(db, "SELECT record FROM ops WHERE chat = ? ORDER BY hlc, prefix, id")
@@ -206,13 +206,13 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
         : [Rows.fromStamp(query.from.hlc), Bytes.fromHex(query.from.id)]
       const prefix = id === nothing ? 0n : prefixOf(id)
       return pages[query.direction].all(chat.num, Rows.fromStamp(query.floor), hlc, prefix, id, query.limit)
-        .map(Rows.messageOf)
+        .map((row) => Rows.messageOf(names, row))
     },
     messages: (ids) =>
       ids.flatMap((hex) => {
         const id = Bytes.fromHex(hex)
         const row = message.first(prefixOf(id), id)
-        return row === undefined ? [] : [Rows.messageOf(row)]
+        return row === undefined ? [] : [Rows.messageOf(names, row)]
       }),
     op: (hex) => {
       const id = Bytes.fromHex(hex)
@@ -236,7 +236,7 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
     heads: makeHeads(db, names),
     ...makeUnread(db, names),
     leaves: makeLeaves(db),
-    scan: makeScan(db, hashes),
+    scan: makeScan(db, hashes, names),
     stats: () => {
       const { clock: _, ...counts } = readState(db)
       return { ...counts, diskBytes: sizeOf(path) + sizeOf(`${path}-wal`) }

@@ -1,0 +1,112 @@
+/**
+ * The command line as one Effect: reads the options, runs a command, and turns every failure into one line.
+ */
+import { Cause, Effect, FileSystem, Layer, Logger, Path, References, Runtime, Schema, Stdio, Terminal } from "effect"
+import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { ChildProcessSpawner } from "effect/process"
+import { version } from "../layers/version.ts"
+import { group } from "./commands/group.ts"
+import { identity } from "./commands/identity.ts"
+import { keygen, whoami } from "./commands/keys.ts"
+import { inbox, read, send } from "./commands/messages.ts"
+import { node } from "./commands/node.ts"
+import { dump, verify } from "./commands/replicas.ts"
+import { status } from "./commands/status.ts"
+import { CliFailure, describe } from "./failure.ts"
+import { note, red } from "./output.ts"
+import * as Settings from "./settings.ts"
+
+const config = GlobalFlag.Setting("config")({ flag: Settings.configFlag })
+
+const root = Command.make("p2p-mes").pipe(
+  Command.withDescription(
+    "Peer-to-peer messaging: run a node, write and read.\n\n"
+      + "Every option --a-b is also an environment variable P2PMES_A_B and a key a-b of the TOML file that --config names."
+  ),
+  Command.withSubcommands([
+    { group: "Start here", commands: [keygen, node, status] },
+    { group: "Messages", commands: [send, inbox, read, group, identity, whoami] },
+    { group: "Data", commands: [verify, dump] }
+  ]),
+  Command.withGlobalFlags([config])
+)
+
+/** Ends the process with a code; what there was to say has been said. */
+export class Ended extends Schema.TaggedError<Ended>()("Ended", { code: Schema.Int }) {
+  override readonly [Runtime.errorReported] = false
+  override get [Runtime.errorExitCode](): number {
+    return this.code
+  }
+}
+
+const complain = (text: string): Effect.Effect<void> => note(`${red("p2p-mes:", process.stderr)} ${text}`)
+
+const usageText = (errors: ReadonlyArray<CliError.CliError>): string =>
+  errors.map((error) =>
+    error._tag === "UserError" ? error.userMessage : describe({ message: error.message.replace(/\n+\s*/, ". ") })
+  ).join("; ")
+
+/** Errors of an invocation in one line and not with the whole help. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? complain(`${usageText(event.errors)}; see \`${event.commandPath.join(" ")} --help\``)
+      : CliOutput.defaultPresenter.present(event)
+})
+
+const unused = Effect.die("no command asks for this")
+
+/**
+ * What `effect/cli` wants for prompts, flags that read files, and child processes. No option here is of that kind, and
+ * the platform's own services would add a sixth to the start of every command.
+ */
+const platform = Layer.mergeAll(
+  FileSystem.layerNoop({}),
+  Path.layer,
+  Stdio.layerTest({}),
+  Layer.succeed(
+    Terminal.Terminal,
+    Terminal.make({
+      columns: Effect.sync(() => process.stdout.columns ?? 80),
+      rows: Effect.sync(() => process.stdout.rows ?? 24),
+      size: unused,
+      readInput: unused,
+      readLine: unused,
+      display: () => unused
+    })
+  ),
+  Layer.succeed(ChildProcessSpawner.ChildProcessSpawner, ChildProcessSpawner.make(() => unused))
+)
+
+/** Logs never mix with results. A node says more (`commands/node.ts`). */
+const quiet = Layer.merge(
+  Logger.layer([Logger.withConsoleError(Logger.formatSimple)]),
+  Layer.succeed(References.MinimumLogLevel, "Warn")
+)
+
+const isShowHelp = (error: unknown): error is CliError.ShowHelp =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "ShowHelp"
+
+const end = (cause: Cause.Cause<unknown>): Effect.Effect<never, Ended> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+  const error = Cause.squash(cause)
+  // the presenter has said what is wrong
+  if (isShowHelp(error)) return Effect.fail(new Ended({ code: 2 }))
+  const text = Cause.hasDies(cause) ? `internal error, please report it: ${describe(error)}` : describe(error)
+  return Effect.andThen(complain(text), Effect.fail(new Ended({ code: error instanceof CliFailure ? error.exitCode : 1 })))
+}
+
+/** Runs the command that `args` name. A failure has been told on stderr, and carries the exit code. */
+export const program = (args: ReadonlyArray<string>): Effect.Effect<void, Ended> =>
+  Effect.gen(function*() {
+    const settings = yield* Settings.load(args, process.env)
+    yield* Command.runWith(root, { version })(args).pipe(Effect.provideService(Settings.Settings, settings))
+  }).pipe(
+    Effect.provide([
+      platform,
+      presenter,
+      quiet,
+      CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+    ]),
+    Effect.catchCause(end)
+  )
