@@ -103,7 +103,7 @@ class Connection {
   private take(fail: (error: Error) => void): void {
     const end = this.received.indexOf(headersEnd)
     if (end < 0) return
-    const head = this.received.latin1Slice(0, end)
+    const head = this.received.toString("latin1", 0, end)
     const length = /\ncontent-length: *([0-9]+)/i.exec(head)
     if (length === null) return fail(new Error(`an answer without content-length: ${head}`))
     const start = end + 4

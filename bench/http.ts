@@ -21,10 +21,10 @@ import { alternate, isQuick, percentiles, type Row, table, writeResults } from "
 
 const connections = 64
 const turns = isQuick ? 1 : 3
-const openSeconds = isQuick ? 0.5 : 1.5
+const openSeconds = isQuick ? 0.3 : 1
 /** An inbox is one of 200 chats, of which the newest 50 are shown; 5 messages in each are unread. */
-const [inboxChats, inboxUnread, readers] = [200, 5, isQuick ? 2 : 8]
-const [dialogs, dialogMessages] = [32, 60]
+const [inboxChats, inboxUnread, readers] = [200, 5, isQuick ? 1 : 4]
+const [dialogs, dialogMessages] = [isQuick ? 8 : 32, 52]
 const profileAt = process.argv.indexOf("--profile")
 const profileDir = profileAt > 0 ? process.argv[profileAt + 1] : undefined
 
@@ -113,13 +113,13 @@ const prepare = async (ours: Server) => {
   let written = 0
   const write = (n: number, plannedMs: number, wait: boolean): Buffer =>
     signer.dm(writers[n % connections]!, writers[(n * 7 + 1) % connections]!, content(written++), plannedMs, wait)
-  const scale = (n: number) => isQuick ? Math.ceil(n / 4) : n
+  const scale = (n: number) => isQuick ? Math.ceil(n / 8) : n
   const workloads: ReadonlyArray<Workload> = [
     {
       kind: "write",
       name: "signed DM write (202)",
       status: 202,
-      count: scale(4_000),
+      count: scale(2_000),
       perSecond: 400,
       make: (n, plannedMs) => write(n, plannedMs, false)
     },
@@ -127,7 +127,7 @@ const prepare = async (ours: Server) => {
       kind: "waited",
       name: "signed DM write, Prefer: wait (201)",
       status: 201,
-      count: scale(4_000),
+      count: scale(2_000),
       perSecond: 400,
       make: (n, plannedMs) => write(n, plannedMs, true)
     },
@@ -135,8 +135,8 @@ const prepare = async (ours: Server) => {
       kind: "history",
       name: "GET 50 messages of a DM",
       status: 200,
-      count: scale(2_000),
-      perSecond: 200,
+      count: scale(1_000),
+      perSecond: 100,
       make: (n, plannedMs) =>
         signer.get(talkers[n % dialogs]!, `/dialogs/0x${partners[n % dialogs]!.address}/messages?limit=50`, plannedMs)
     },
@@ -144,8 +144,8 @@ const prepare = async (ours: Server) => {
       kind: "inbox",
       name: "GET /conversations, 50 of 200 chats",
       status: 200,
-      count: scale(600),
-      perSecond: 40,
+      count: scale(150),
+      perSecond: 25,
       make: (n, plannedMs) => signer.get(inboxes[n % readers]!, "/conversations", plannedMs)
     }
   ]
@@ -197,7 +197,7 @@ const rowOf = (server: Server, label: string, workload: Workload): Row => ({
 const bench = async (ours: Server, bare: Server) => {
   const { seed, workloads } = await prepare(ours)
   await ours.measure(() => ours.client.closed(seed, 202))
-  const bodies: { [K in keyof Bodies]?: Uint8Array } = {}
+  const bodies: { -readonly [K in keyof Bodies]?: Uint8Array } = {}
   for (const workload of workloads) {
     const { body } = await ours.client.closed(requests(workload, 1), workload.status)
     bodies[workload.kind] = body

@@ -2,8 +2,9 @@
  * What the client commands share: which node, as whom, printed how; and the client itself, loaded only when it is used.
  */
 import { Effect, Layer, Result } from "effect"
-import type { NodeClient, NodeProbe } from "../client/index.ts"
 import type { Chat } from "../client/Chat.ts"
+import { parseUrl } from "../client/url.ts"
+import type { NodeClient, NodeProbe } from "../client/index.ts"
 import * as Ids from "../domain/ids.ts"
 import { pageMax, waitSecondsMax } from "../domain/limits.ts"
 import { parseNodeId } from "../domain/node-id.ts"
@@ -12,13 +13,6 @@ import { usage } from "./failure.ts"
 import * as KeyFile from "./keyfile.ts"
 import { note, yellow } from "./output.ts"
 import * as Settings from "./settings.ts"
-
-const parseUrl = (input: string): Result.Result<string, string> => {
-  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(input) ? input : `http://${input}`)
-  return url !== null && /^https?:$/.test(url.protocol)
-    ? Result.succeed(url.href.replace(/\/+$/, ""))
-    : Result.fail(`expected the address of a node, such as ${nodeUrl}, got ${JSON.stringify(input)}`)
-}
 
 export const jsonFlag = Settings.toggle("json", "Print JSON, one value a line")
 
@@ -119,7 +113,11 @@ export const parseChat = (input: string): Effect.Effect<Chat, ReturnType<typeof 
   return Result.isSuccess(chat)
     ? Effect.succeed(chat.success)
     : Effect.fail(
-      usage(`${JSON.stringify(input)} names no conversation: expected an address (0x and 40 hex digits) or a group (0x and 64)`)
+      usage(
+        `${
+          JSON.stringify(input)
+        } names no conversation: expected an address (0x and 40 hex digits) or a group (0x and 64)`
+      )
     )
 }
 

@@ -3,8 +3,8 @@
  */
 import { Effect, type Result } from "effect"
 import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs"
-import { fromPrivateKey, type Signer } from "../client/Signer.ts"
 import type { SignerError } from "../client/errors.ts"
+import { fromPrivateKey, type Signer } from "../client/Signer.ts"
 import { failure } from "./failure.ts"
 import { note, yellow } from "./output.ts"
 
@@ -16,13 +16,17 @@ export const read = Effect.fnUntraced(function*(file: string) {
     try: () => readFileSync(file, "utf8"),
     catch: (cause) =>
       codeOf(cause) === "ENOENT"
-        ? failure(`there is no key file ${file}; make one with \`p2p-mes keygen --out ${file}\`, or name one with --key`)
+        ? failure(
+          `there is no key file ${file}; make one with \`p2p-mes keygen --out ${file}\`, or name one with --key`
+        )
         : failure(`cannot read the key file ${file}: ${(cause as Error).message}`)
   })
   const signer: Result.Result<Signer, SignerError> = fromPrivateKey(content)
   if (signer._tag === "Failure") return yield* failure(`${file}: ${signer.failure.message}`)
   if (process.platform !== "win32" && (statSync(file).mode & 0o077) !== 0) {
-    yield* note(`${yellow("warning:", process.stderr)} other users can read the key file ${file}; run: chmod 600 ${file}`)
+    yield* note(
+      `${yellow("warning:", process.stderr)} other users can read the key file ${file}; run: chmod 600 ${file}`
+    )
   }
   return signer.success
 })

@@ -21,9 +21,12 @@ export const print = (text: string): Effect.Effect<void> => write(process.stdout
 export const note = (text: string): Effect.Effect<void> => write(process.stderr, `${text}\n`)
 
 /** JSON as the API has it: ids with 0x are the caller's to make; stamps as 16 hex digits, bytes as base64. */
-export const json = (value: unknown): string =>
-  JSON.stringify(value, (_, item: unknown) =>
-    typeof item === "bigint" ? Hlc.toText(item as Hlc.Hlc) : item instanceof Uint8Array ? toBase64(item) : item)
+const json = (value: unknown): string =>
+  JSON.stringify(
+    value,
+    (_, item: unknown) =>
+      typeof item === "bigint" ? Hlc.toText(item as Hlc.Hlc) : item instanceof Uint8Array ? toBase64(item) : item
+  )
 
 export const printJson = (value: unknown): Effect.Effect<void> => print(json(value))
 
@@ -34,9 +37,9 @@ export const withPrefixes = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(withPrefixes)
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) =>
-      [key, idKeys.has(key) && typeof item === "string" ? `0x${item}` : withPrefixes(item)]
-    )
+    Object.entries(value).map((
+      [key, item]
+    ) => [key, idKeys.has(key) && typeof item === "string" ? `0x${item}` : withPrefixes(item)])
   )
 }
 

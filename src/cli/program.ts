@@ -93,7 +93,10 @@ const end = (cause: Cause.Cause<unknown>): Effect.Effect<never, Ended> => {
   // the presenter has said what is wrong
   if (isShowHelp(error)) return Effect.fail(new Ended({ code: 2 }))
   const text = Cause.hasDies(cause) ? `internal error, please report it: ${describe(error)}` : describe(error)
-  return Effect.andThen(complain(text), Effect.fail(new Ended({ code: error instanceof CliFailure ? error.exitCode : 1 })))
+  return Effect.andThen(
+    complain(text),
+    Effect.fail(new Ended({ code: error instanceof CliFailure ? error.exitCode : 1 }))
+  )
 }
 
 /** Runs the command that `args` name. A failure has been told on stderr, and carries the exit code. */

@@ -35,7 +35,7 @@ const register = <A>(spec: Spec<A>): Spec<A> => {
   return spec
 }
 
-export const variableOf = (name: string): string => `P2PMES_${name.toUpperCase().replaceAll("-", "_")}`
+const variableOf = (name: string): string => `P2PMES_${name.toUpperCase().replaceAll("-", "_")}`
 
 const invalid = (where: string, problem: string): CliError.CliError =>
   new CliError.UserError({ cause: where, userMessage: `${where}: ${problem}` })

@@ -2,7 +2,7 @@
  * One node at one address: its API, and who it is. Before anything is signed for a node it has proven its id, and that
  * id stays pinned: signatures name the node they are for, so none made for one node is of use at another.
  */
-import { Context, Effect, Layer, Result, Semaphore } from "effect"
+import { Context, Effect, Layer, Semaphore } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient, type HttpApiMiddleware } from "effect/http-api"
 import { type Authentication, NodeApi, type NodeInfo } from "../api/index.ts"
@@ -48,11 +48,15 @@ export const unreachable = (url: string, failure: Failure): NodeUnreachable | Un
   failure.kind === "lost"
     ? new NodeUnreachable({ url, message: `no answer from ${url}: ${failure.message}` })
     : new UnexpectedAnswer({
-      message: `${url} does not answer as a node does: ${failure.kind === "answer" ? failure.error.message : failure.message}`
+      message: `${url} does not answer as a node does: ${
+        failure.kind === "answer" ? failure.error.message : failure.message
+      }`
     })
 
 /** `Authentication` of a connection that only asks what needs no signature. */
-export const unsigned: Layer.Layer<HttpApiMiddleware.ForClient<Authentication>> = Layer.succeedContext(Context.empty()) as never
+export const unsigned: Layer.Layer<HttpApiMiddleware.ForClient<Authentication>> = Layer.succeedContext(
+  Context.empty()
+) as never
 
 export const make = Effect.fnUntraced(function*(
   options: ConnectionOptions,
@@ -75,7 +79,8 @@ export const make = Effect.fnUntraced(function*(
       Effect.mapError((error) => unreachable(url, readFailure(error)))
     )
     const problem = proofProblem(challenge, info.peer_id, info.signature)
-    if (problem !== undefined) return yield* new NodeUnproven({ url, message: `${url} is no node to trust: ${problem}` })
+    if (problem !== undefined)
+      return yield* new NodeUnproven({ url, message: `${url} is no node to trust: ${problem}` })
     const before = expected()
     if (before !== undefined && before !== info.peer_id) {
       return yield* new NodeChanged({ url, expected: before, actual: info.peer_id })
@@ -99,15 +104,3 @@ export const make = Effect.fnUntraced(function*(
     })
   }
 })
-
-/** Reads a base address as people write it: `http://` may be left out. */
-export const parseUrl = (input: string): Result.Result<string, string> => {
-  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(input) ? input : `http://${input}`
-  const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    return Result.fail(`expected the address of a node, such as http://127.0.0.1:4280, got ${input}`)
-  }
-  return url.search === "" && url.hash === "" && url.username === ""
-    ? Result.succeed(url.href.replace(/\/+$/, ""))
-    : Result.fail("the address of a node has no query, fragment or user name")
-}

@@ -6,20 +6,6 @@
  */
 import { Effect, Option, Stream } from "effect"
 import type { HttpClient, HttpClientResponse } from "effect/http"
-import type {
-  Conversation,
-  Identity,
-  IdentityTaken,
-  Inbox,
-  Members,
-  Message,
-  MessagePage,
-  NewMessage,
-  NewOp,
-  OpTaken,
-  ReadTaken,
-  Sent
-} from "./values.ts"
 import * as Bytes from "../domain/bytes.ts"
 import type * as Hlc from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"
@@ -34,6 +20,20 @@ import { hashes } from "./hashing.ts"
 import type { Signer } from "./Signer.ts"
 import * as Signing from "./signing.ts"
 import * as Timestamps from "./Timestamps.ts"
+import type {
+  Conversation,
+  Identity,
+  IdentityTaken,
+  Inbox,
+  Members,
+  Message,
+  MessagePage,
+  NewMessage,
+  NewOp,
+  OpTaken,
+  ReadTaken,
+  Sent
+} from "./values.ts"
 
 export interface NodeClientOptions extends Connection.ConnectionOptions {
   readonly signer: Signer
@@ -89,7 +89,11 @@ export interface NodeClient {
       targets: ReadonlyArray<Ids.Address>,
       options?: WriteOptions & { readonly role?: "member" | "admin" | undefined }
     ): Effect.Effect<OpTaken, WriteError>
-    remove(chatId: Ids.ChatId, targets: ReadonlyArray<Ids.Address>, options?: WriteOptions): Effect.Effect<OpTaken, WriteError>
+    remove(
+      chatId: Ids.ChatId,
+      targets: ReadonlyArray<Ids.Address>,
+      options?: WriteOptions
+    ): Effect.Effect<OpTaken, WriteError>
     /** An empty title clears it. */
     setTitle(chatId: Ids.ChatId, title: string, options?: WriteOptions): Effect.Effect<OpTaken, WriteError>
     leave(chatId: Ids.ChatId, options?: WriteOptions): Effect.Effect<OpTaken, WriteError>
@@ -105,7 +109,8 @@ export interface NodeClient {
 
 const sorted = (targets: ReadonlyArray<Ids.Address>): ReadonlyArray<Ids.Address> => [...new Set(targets)].sort()
 
-const prefer = (options: WriteOptions | undefined) => options?.wait === undefined ? {} : { prefer: `wait=${options.wait}` }
+const prefer = (options: WriteOptions | undefined) =>
+  options?.wait === undefined ? {} : { prefer: `wait=${options.wait}` }
 
 const waitMs = (options: WriteOptions | undefined): number =>
   1000 * Math.min(waitSecondsMax, Math.max(0, options?.wait ?? 0))
@@ -123,9 +128,12 @@ const pages = <A, E>(
   get: (options: PageOptions) => Effect.Effect<readonly [items: ReadonlyArray<A>, next: string | null], E>,
   continueBy: "before" | "after"
 ): Stream.Stream<A, E> =>
-  Stream.paginate(from, (options) =>
-    Effect.map(get(options), ([items, next]) =>
-      [items, next === null ? Option.none() : Option.some({ ...options, [continueBy]: next })] as const))
+  Stream.paginate(
+    from,
+    (options) =>
+      Effect.map(get(options), ([items, next]) =>
+        [items, next === null ? Option.none() : Option.some({ ...options, [continueBy]: next })] as const)
+  )
 
 /** Opens a client. Nothing is sent before its first call. */
 export const make = Effect.fnUntraced(function*(
@@ -136,8 +144,10 @@ export const make = Effect.fnUntraced(function*(
   const entropy = yield* Entropy
   const signing = Signing.layer(signer)
   const connection = yield* Connection.make(options, entropy, signing)
-  const alternates = yield* Effect.forEach(options.alternates ?? [], (url) =>
-    Connection.make({ url, timeoutMs: options.timeoutMs }, entropy, signing))
+  const alternates = yield* Effect.forEach(
+    options.alternates ?? [],
+    (url) => Connection.make({ url, timeoutMs: options.timeoutMs }, entropy, signing)
+  )
   const timestamps = Timestamps.make()
   const callOptions: CallOptions = {
     timestamps,
@@ -148,7 +158,11 @@ export const make = Effect.fnUntraced(function*(
   const { api } = connection
   const reading = <A>(run: Effect.Effect<A, unknown>) => read(connection, callOptions, run)
 
-  const messageAt = (at: Connection.Connection, chat: Chat.Chat, id: Ids.MessageId): Effect.Effect<Message, ReadError> =>
+  const messageAt = (
+    at: Connection.Connection,
+    chat: Chat.Chat,
+    id: Ids.MessageId
+  ): Effect.Effect<Message, ReadError> =>
     read(
       at,
       callOptions,
@@ -205,7 +219,8 @@ export const make = Effect.fnUntraced(function*(
         : api.groups.history({ params: { chat_id: chat.chatId }, query: defined(query) })
     )
 
-  const conversations: NodeClient["conversations"] = (query = {}) => reading(api.conversations({ query: defined(query) }))
+  const conversations: NodeClient["conversations"] = (query = {}) =>
+    reading(api.conversations({ query: defined(query) }))
 
   const markRead: NodeClient["markRead"] = (chat, upTo, options) => {
     const headers = prefer(options)

@@ -6,7 +6,7 @@ import { HttpClient } from "effect/http"
 import type { Readiness } from "../api/index.ts"
 import * as Connection from "./Connection.ts"
 import { Entropy } from "./Entropy.ts"
-import { NodeUnreachable, UnexpectedAnswer } from "./errors.ts"
+import type { NodeUnreachable, UnexpectedAnswer } from "./errors.ts"
 import { read as readFailure } from "./failures.ts"
 
 export interface NodeProbe {

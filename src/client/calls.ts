@@ -108,7 +108,8 @@ export const call = Effect.fnUntraced(function*<A>(
         if (error.reason === "replayed" && spend(budget, "replayed")) return "new"
         if (error.reason === "wrong-node") {
           const actual = error.node ?? "unknown"
-          if (connection.isPinned) return yield* new NodeChanged({ url: connection.url, expected: attempt.node, actual })
+          if (connection.isPinned)
+            return yield* new NodeChanged({ url: connection.url, expected: attempt.node, actual })
           if (spend(budget, "wrongNode")) {
             yield* connection.forget
             return "new"
@@ -146,7 +147,10 @@ export const call = Effect.fnUntraced(function*<A>(
         const pause = lostPauseMs[lostPauseMs.length - budget.lost] ?? lostPauseMs[0]!
         if (!spend(budget, "lost")) {
           if (isUncertain) return "settle"
-          return yield* new NodeUnreachable({ url: connection.url, message: `no answer from ${connection.url}: ${why}` })
+          return yield* new NodeUnreachable({
+            url: connection.url,
+            message: `no answer from ${connection.url}: ${why}`
+          })
         }
         yield* Effect.sleep(pause)
         return isUncertain ? yield* sameOrSettle(attempt) : "new"

@@ -8,16 +8,17 @@
  * // … Effect.provide([FetchHttpClient.layer, Entropy.layer])
  * ```
  */
-export * from "../domain/refusal.ts"
 export * as Hlc from "../domain/hlc.ts"
 export * as Ids from "../domain/ids.ts"
 export * as Limits from "../domain/limits.ts"
+export * from "../domain/refusal.ts"
 export * as Chat from "./Chat.ts"
-export { type Connection, type ConnectionError, type ConnectionOptions, type Info, parseUrl } from "./Connection.ts"
+export type { ConnectionError, ConnectionOptions, Info } from "./Connection.ts"
 export { Entropy } from "./Entropy.ts"
 export * from "./errors.ts"
 export { hashes } from "./hashing.ts"
 export * as NodeClient from "./NodeClient.ts"
 export * as NodeProbe from "./NodeProbe.ts"
 export * as Signer from "./Signer.ts"
+export { parseUrl } from "./url.ts"
 export type * from "./values.ts"

@@ -42,7 +42,11 @@ const verifySecp256k1 = (message: Uint8Array, signature: Uint8Array, publicKey: 
  * Why `signature` (64 bytes in hex, as GET /node gives it) does not prove that the answerer is `node`, or `undefined`
  * when it does.
  */
-export const proofProblem = (challenge: Uint8Array, node: string, signature: string | undefined): string | undefined => {
+export const proofProblem = (
+  challenge: Uint8Array,
+  node: string,
+  signature: string | undefined
+): string | undefined => {
   const key = parseNodeId(node)
   if (Result.isFailure(key)) return `it gives no node id: ${key.failure}`
   if (signature === undefined) return "it did not answer the challenge"

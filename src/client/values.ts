@@ -2,8 +2,8 @@
  * The values that calls take and give, as types of the API's schemas.
  */
 import type * as Api from "../api/index.ts"
-import type { ChatId, IdentityId, MessageId, OpId, ReadId } from "../domain/ids.ts"
 import type { Hlc } from "../domain/hlc.ts"
+import type { ChatId, IdentityId, MessageId, OpId, ReadId } from "../domain/ids.ts"
 
 export type Message = typeof Api.Message.Type
 export type MessagePage = typeof Api.MessagePage.Type

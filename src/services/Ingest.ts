@@ -22,6 +22,13 @@ export interface Receipt<Id extends string> {
   readonly ticket: Ticket
 }
 
+/** A record and the slot that it is in, if it is stored. */
+export type Sought =
+  | { readonly kind: "message"; readonly id: Ids.MessageId }
+  | { readonly kind: "op"; readonly id: Ids.OpId }
+  | { readonly kind: "read"; readonly id: Ids.ReadId; readonly chatId: Ids.ChatId; readonly reader: Ids.Address }
+  | { readonly kind: "identity"; readonly id: Ids.IdentityId; readonly address: Ids.Address }
+
 export class Ingest extends Context.Service<Ingest, {
   /** `fields.sender` and `fields.ts` are the proof's; the proof is over `ids.messageId(fields)`. */
   message(
@@ -39,9 +46,6 @@ export class Ingest extends Context.Service<Ingest, {
     proof: Proof
   ): Effect.Effect<Receipt<Ids.ReadId>, InvalidRequest | Forbidden | NotFound | Overloaded>
   identity(fields: Ids.IdentityFields, proof: Proof): Effect.Effect<Receipt<Ids.IdentityId>, Overloaded>
-  /** What an earlier accepted write of this kind and id was answered, as far as this node still knows. */
-  receipt(
-    kind: "message" | "op",
-    id: string
-  ): Effect.Effect<Receipt<string> | undefined, Overloaded>
+  /** What an earlier accepted write was answered, as far as this node still knows. */
+  receipt(sought: Sought): Effect.Effect<Receipt<string> | undefined, Overloaded>
 }>()("p2p-mes/services/Ingest") {}

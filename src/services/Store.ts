@@ -16,6 +16,15 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   message: Schema.String
 }) {}
 
+/** Why the store fails, for strangers: without the paths that `message` names. */
+export const reasonText: { readonly [R in StoreError["reason"]]: string } = {
+  full: "the disk is full",
+  readonly: "the disk cannot be written",
+  corrupt: "the database is damaged",
+  locked: "the database is in use elsewhere",
+  io: "the disk fails"
+}
+
 /**
  * What became of one record of a batch: `stored` in a free slot, `replaced` the variant that was there, `superseded` by
  * the one there, or `known`, the very same.

@@ -24,7 +24,7 @@ export interface WriterStats {
   readonly queued: number
   readonly queuedBytes: number
   readonly committed: number
-  /** Why the last commit failed, while it does. */
+  /** Why the last commit failed, while it does; fit for strangers. */
   readonly failing?: string | undefined
 }
 

@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
+import type { DatabaseSync } from "node:sqlite"
 import type { Kind, Record } from "../../src/domain/record.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import { makeCommit } from "../../src/layers/store/commits.ts"
@@ -85,7 +85,8 @@ describe("schema", () => {
       assert.deepStrictEqual(undeclared(db), [])
       const real = new Set(columnsOf(db).map(({ table, column }) => `${table}.${column}`))
       const declared = Object.entries(Schema.columns).flatMap(([table, columns]) =>
-        Object.keys(columns).map((column) => `${table}.${column}`))
+        Object.keys(columns).map((column) => `${table}.${column}`)
+      )
       assert.deepStrictEqual(declared.filter((name) => !real.has(name)), [])
     })))
 

@@ -1,7 +1,15 @@
 /** Records for storage tests: right ids and shapes, made-up signatures, which a store does not look at. */
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
-import { type Dot, dotOf, type Identity, type Message, type Op, type Read, type Record } from "../../src/domain/record.ts"
+import {
+  type Dot,
+  dotOf,
+  type Identity,
+  type Message,
+  type Op,
+  type Read,
+  type Record
+} from "../../src/domain/record.ts"
 import * as Wire from "../../src/domain/wire.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 
@@ -30,7 +38,9 @@ const envelope = { node: nodes[0]!, sig: sigOf(1), sigVersion: 1 as const, hlc: 
 export const dm = (a: Ids.Address, b: Ids.Address) => Ids.dmChatId(noble, a, b)
 export const group = (n: number) => Ids.groupChatId(noble, user(1), n.toString(16).padStart(32, "0") as Ids.Nonce)
 
-export const message = (fields: Partial<Omit<Message, "kind" | "id" | "chatId">> & { chatId?: Ids.ChatId }): Message => {
+export const message = (
+  fields: Partial<Omit<Message, "kind" | "id" | "chatId">> & { chatId?: Ids.ChatId }
+): Message => {
   const { peer } = fields
   const sender = fields.sender ?? user(1)
   const whole = {

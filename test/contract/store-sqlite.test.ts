@@ -71,7 +71,11 @@ const child = (directory: string, mode: string, uid?: number) =>
         await ended
         return lines()
       }
-      return { pid: process_.pid!, atLeast: (n: number) => Effect.promise(() => atLeast(n)), kill: Effect.promise(kill) }
+      return {
+        pid: process_.pid!,
+        atLeast: (n: number) => Effect.promise(() => atLeast(n)),
+        kill: Effect.promise(kill)
+      }
     }),
     ({ kill }) => kill
   )
@@ -167,8 +171,10 @@ describe("sqlite store", () => {
         Effect.gen(function*() {
           const before = [Make.message({ content: "before" }), Make.identity({})]
           yield* store.commit(before)
-          const big = Array.from({ length: 100 }, (_, i) =>
-            Make.message({ content: `${i}`.repeat(8_000), peer: Make.user(100 + i), hlc: Make.at(i) }))
+          const big = Array.from(
+            { length: 100 },
+            (_, i) => Make.message({ content: `${i}`.repeat(8_000), peer: Make.user(100 + i), hlc: Make.at(i) })
+          )
           const error = yield* Effect.flip(store.commit(big))
           assert.strictEqual(error.reason, "full")
           assert.include(error.message, path)
@@ -200,7 +206,8 @@ describe("sqlite store", () => {
       yield* using({ directory: path }, (store) => store.commit([...filler, marked, ...own]))
       const healthy = readFileSync(file)
       const db = new DatabaseSync(file, { readOnly: true })
-      const root = (name: string) => Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").get(name)!["rootpage"])
+      const root = (name: string) =>
+        Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").get(name)!["rootpage"])
       const pageSize = Number(db.prepare("PRAGMA page_size").get()!["page_size"])
       // The last bytes of a page are in its first cell: a key of the index.
       const indexes = ["messages_by_id", "messages_by_place", "ops_by_id"].map((name) => ({
@@ -215,7 +222,7 @@ describe("sqlite store", () => {
         { what: "sig", at: offsetOf(marked.sig) + 64 },
         { what: "id", at: offsetOf(Uint8Array.fromHex(marked.id)) + 20 },
         { what: "digest", at: offsetOf(Make.digestOf(marked)) + 31 },
-        { what: "op", at: offsetOf((own[0] as any).stamp) + 5 },
+        { what: "op", at: offsetOf(Make.op({}).stamp) + 5 },
         { what: "identity", at: offsetOf(Make.digestOf(own[2]!)) },
         { what: "chat", at: offsetOf(Uint8Array.fromHex(marked.chatId)) },
         ...indexes
@@ -280,8 +287,18 @@ describe("sqlite store", () => {
     }))
 
   it("names what the system refused", () => {
-    const reasons = [[13, "full"], [8, "readonly"], [14, "readonly"], [1032, "readonly"], [11, "corrupt"], [267, "corrupt"],
-      [26, "corrupt"], [5, "locked"], [10, "io"], [1, "io"]] as const
+    const reasons = [
+      [13, "full"],
+      [8, "readonly"],
+      [14, "readonly"],
+      [1032, "readonly"],
+      [11, "corrupt"],
+      [267, "corrupt"],
+      [26, "corrupt"],
+      [5, "locked"],
+      [10, "io"],
+      [1, "io"]
+    ] as const
     for (const [errcode, reason] of reasons) {
       const failure = failureOf(Object.assign(new Error("x"), { code: "ERR_SQLITE_ERROR", errcode }), "/data/a")
       assert.strictEqual(failure.reason, reason)

@@ -105,8 +105,11 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
       Effect.gen(function*() {
         const store = yield* Store
         const every: ReadonlyArray<Message> = [
-          ...Array.from({ length: 256 }, (_, msgType) =>
-            Make.message({ msgType, hlc: Make.at(msgType), control: Uint8Array.from({ length: 256 }, (_, i) => i) })),
+          ...Array.from(
+            { length: 256 },
+            (_, msgType) =>
+              Make.message({ msgType, hlc: Make.at(msgType), control: Uint8Array.from({ length: 256 }, (_, i) => i) })
+          ),
           ...["", "\0", "a\0b\0", "\u{feff}", "\u{1f600}", "\ufffd", "\u{10ffff}", "x".repeat(32_768)].map((content) =>
             Make.message({ content, peer: Make.user(2) })
           ),
@@ -189,8 +192,10 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
       Effect.gen(function*() {
         const store = yield* Store
         const from = Make.random(7)
-        const messages = Array.from({ length: 90 }, (_, i) =>
-          Make.message({ hlc: Make.at(from.below(12)), content: `${i}`, sender: Make.user(1 + (i % 3)) }))
+        const messages = Array.from(
+          { length: 90 },
+          (_, i) => Make.message({ hlc: Make.at(from.below(12)), content: `${i}`, sender: Make.user(1 + (i % 3)) })
+        )
         yield* store.commit(messages)
         yield* store.commit([Make.message({ chatId: Make.group(1), hlc: Make.at(3), content: "elsewhere" })])
         const base = { chatId: Make.group(0), floor: Hlc.zero }
@@ -225,8 +230,11 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
       Effect.gen(function*() {
         const store = yield* Store
         const from = Make.random(11)
-        const messages = Array.from({ length: 120 }, (_, i) =>
-          Make.message({ hlc: Make.at(from.below(20)), content: `${i}`, sender: Make.user(1 + from.below(4)) }))
+        const messages = Array.from(
+          { length: 120 },
+          (_, i) =>
+            Make.message({ hlc: Make.at(from.below(20)), content: `${i}`, sender: Make.user(1 + from.below(4)) })
+        )
         yield* store.commit(messages)
         const queries = Array.from({ length: 60 }, () => ({
           chatId: Make.group(from.below(8) === 0 ? 1 : 0),
@@ -256,8 +264,10 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
       "gives leaves in line with the commits before, and survives callers who go away",
       Effect.gen(function*() {
         const store = yield* Store
-        const batches = Array.from({ length: 20 }, (_, i) =>
-          Array.from({ length: 5 }, (_, j) => Make.message({ content: `${i}.${j}` })))
+        const batches = Array.from(
+          { length: 20 },
+          (_, i) => Array.from({ length: 5 }, (_, j) => Make.message({ content: `${i}.${j}` }))
+        )
         const writers = yield* Effect.forEach(
           batches,
           (batch) => Effect.forkChild(store.commit(batch), { startImmediately: true })
@@ -282,17 +292,24 @@ const slotKey = (record: Record): string =>
     ? record.reader + record.chatId
     : record.address
 
-/** The same variant in another slot. */
+/** The same variant in another slot. Ids are made anew; what is passed along with them is overwritten. */
 const elsewhere = (record: Record, n: number): Record => {
-  const { kind: _, id: __, ...fields } = record as any
   switch (record.kind) {
-    case "message":
+    case "message": {
+      const { id: _, ...fields } = record
       return Make.message({ ...fields, content: `slot ${n}` })
-    case "op":
+    }
+    case "op": {
+      const { id: _, ...fields } = record
       return Make.op({ ...fields, targets: [Make.user(n)] })
-    case "read":
+    }
+    case "read": {
+      const { id: _, ...fields } = record
       return Make.read({ ...fields, reader: Make.user(n) })
-    case "identity":
+    }
+    case "identity": {
+      const { id: _, ...fields } = record
       return Make.identity({ ...fields, address: Make.user(n) })
+    }
   }
 }

@@ -105,8 +105,8 @@ describe("shape of the signature headers", () => {
       ...["02", "1a", "1d", "ff"].map((v) => [`v is ${v}`, (s: string) => s.slice(0, 128) + v] as const)
     ]
     for (const [name, change] of wrong) assertRefused(await good(change), 401, malformed("X-Sig"), name)
-    for (const { header, name } of refusedSignatures.refused) {
-      if (header !== "") assertRefused(await good(() => header), 401, malformed("X-Sig"), name)
+    for (const { header, reason } of refusedSignatures.refused) {
+      if (header !== "") assertRefused(await good(() => header), 401, malformed("X-Sig"), reason)
     }
   })
 

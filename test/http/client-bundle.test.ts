@@ -85,14 +85,24 @@ describe("the bundle of the client", () => {
       }).pipe(Effect.provide(Layer.mergeAll(FetchHttpClient.layer, Entropy.layer)), Effect.runPromise)
     `)
     const { http, node } = Scripted.make()
-    const fetch = (url: URL, init: { readonly method: "GET"; readonly headers: object; readonly body?: Uint8Array }) => {
+    const fetch = (
+      url: URL,
+      init: { readonly method: "GET"; readonly headers: object; readonly body?: Uint8Array }
+    ) => {
       const plain = HttpClientRequest.make(init.method)(url, { headers: { ...init.headers } })
       const request = init.body === undefined
         ? plain
         : HttpClientRequest.setBody(plain, HttpBody.uint8Array(new Uint8Array(init.body), "application/json"))
-      return Effect.runPromise(Effect.flatMap(http.execute(request), (response) =>
-        Effect.map(response.text, (text) =>
-          new Response(text, { status: response.status, headers: response.headers }))))
+      return Effect.runPromise(
+        Effect.flatMap(
+          http.execute(request),
+          (response) =>
+            Effect.map(
+              response.text,
+              (text) => new Response(text, { status: response.status, headers: response.headers })
+            )
+        )
+      )
     }
     const context = createContext({ ...browser(), fetch })
     for (const name of ["process", "Buffer", "require", "module", "global"]) {

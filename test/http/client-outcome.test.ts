@@ -44,8 +44,7 @@ const settled = <A, E>(effect: Effect.Effect<A, E>) =>
 const succeeded = <A, E>({ result }: { readonly result: Result.Result<A, E> }): A => Result.getOrThrow(result)
 const isSend = (seen: { readonly method: string }) => seen.method === "POST"
 const isLook = (seen: { readonly target: string }) => /\/messages\/0x/.test(seen.target)
-const signatures = (node: Scripted.ScriptedNode) =>
-  node.seen.filter(isSend).map((seen) => seen.headers["x-sig"])
+const signatures = (node: Scripted.ScriptedNode) => node.seen.filter(isSend).map((seen) => seen.headers["x-sig"])
 
 describe("a write without an answer", () => {
   it.effect("is sent again as it was, and gets its first answer", () =>
@@ -150,9 +149,20 @@ describe("a write without an answer", () => {
     Effect.gen(function*() {
       const { client, node } = yield* start()
       let sends = 0
-      const expired = { _tag: "Unauthenticated", message: "older than this node's start", reason: "expired", time: begin }
+      const expired = {
+        _tag: "Unauthenticated",
+        message: "older than this node's start",
+        reason: "expired",
+        time: begin
+      }
       node.fault = (seen) =>
-        !isSend(seen) ? undefined : ++sends === 1 ? "lose-request" : sends === 2 ? { status: 401, body: expired } : undefined
+        !isSend(seen)
+          ? undefined
+          : ++sends === 1
+          ? "lose-request"
+          : sends === 2
+          ? { status: 401, body: expired }
+          : undefined
       const call = yield* settled(client.send(chat, "restarted"))
       assert.deepStrictEqual([...node.messages.keys()], [succeeded(call).msg_id])
       assert.isBelow(call.seconds, 5)

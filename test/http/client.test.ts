@@ -13,8 +13,8 @@ import * as Signing from "../../src/client/signing.ts"
 import * as Bytes from "../../src/domain/bytes.ts"
 import type * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
-import vectors from "../vectors/shared.json" with { type: "json" }
 import { noble as hashes } from "../../src/layers/crypto/hashes.ts"
+import vectors from "../vectors/shared.json" with { type: "json" }
 import * as Scripted from "./scripted-node.ts"
 
 const address = (hex: string) => Result.getOrThrow(Ids.parseAddress(hex))
@@ -236,7 +236,11 @@ describe("the node", () => {
       const { client, node } = yield* start({ pin: id })
       yield* client.send(toB, "1")
       node.rekey(8)
-      assert.deepInclude(yield* Effect.flip(client.send(toB, "2")), { _tag: "NodeChanged", expected: id, actual: node.id })
+      assert.deepInclude(yield* Effect.flip(client.send(toB, "2")), {
+        _tag: "NodeChanged",
+        expected: id,
+        actual: node.id
+      })
       assert.deepInclude(yield* Effect.flip(client.node), { _tag: "NodeChanged", expected: id, actual: node.id })
       assert.strictEqual(node.messages.size, 1)
     }))
@@ -300,7 +304,10 @@ describe("values", () => {
         "limit=3&before=6"
       ])
       node.seen.length = 0
-      assert.strictEqual((yield* Stream.runCollect(client.historyAll(toB, { limit: 3 }).pipe(Stream.take(2)))).length, 2)
+      assert.strictEqual(
+        (yield* Stream.runCollect(client.historyAll(toB, { limit: 3 }).pipe(Stream.take(2)))).length,
+        2
+      )
       assert.strictEqual(node.seen.length, 1)
       const error = yield* Effect.flip(client.message(toB, "0".repeat(64) as Ids.MessageId))
       assert.strictEqual(error._tag, "NotFound")

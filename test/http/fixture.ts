@@ -114,7 +114,7 @@ export const send = async (
   })
   const text = await response.text()
   const isJson = response.headers.get("content-type")?.startsWith("application/json") === true
-  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+  return { status: response.status, headers: response.headers, body: isJson && text !== "" ? JSON.parse(text) : text }
 }
 
 /** Signs and sends. `headers` of the call replace signature headers; undefined ones are left out. */

@@ -55,7 +55,8 @@ export interface ScriptedNode {
 }
 
 const hexId = (value: unknown, length: number): string => Result.getOrThrow(Bytes.parseHex(String(value), length))
-const base64 = (value: unknown): Uint8Array | undefined => typeof value === "string" ? Result.getOrThrow(Bytes.parseBase64(value)) : undefined
+const base64 = (value: unknown): Uint8Array | undefined =>
+  typeof value === "string" ? Result.getOrThrow(Bytes.parseBase64(value)) : undefined
 
 /** The id of the record that a write creates, from what was sent alone (SPEC §2, §8). */
 const recordId = (seen: Omit<Seen, "signed">, user: Ids.Address, ts: number, node: Ids.NodeId) => {
@@ -71,31 +72,39 @@ const recordId = (seen: Omit<Seen, "signed">, user: Ids.Address, ts: number, nod
     return ["read", Ids.readId(hashes, { chatId: chatId(), reader: user, ts, upTo })] as const
   }
   if (seen.method === "POST" && rest === "messages") {
-    return ["message", Ids.messageId(hashes, {
-      chatId: chatId(),
-      sender: user,
-      ts,
-      msgType: (body["msg_type"] as number | undefined) ?? 0,
-      content: body["content"] as string,
-      control: base64(body["control"])
-    })] as const
+    return [
+      "message",
+      Ids.messageId(hashes, {
+        chatId: chatId(),
+        sender: user,
+        ts,
+        msgType: (body["msg_type"] as number | undefined) ?? 0,
+        content: body["content"] as string,
+        control: base64(body["control"])
+      })
+    ] as const
   }
   if (seen.method === "PUT") {
     return ["identity", Ids.identityId(hashes, { address: user, ts, blob: base64(body["identity"])! })] as const
   }
   if (rest === "ops" || seen.method === "DELETE") {
     const leave = seen.method === "DELETE"
-    return ["op", Ids.opId(hashes, {
-      chatId: chatId(),
-      actor: user,
-      ts,
-      node,
-      op: leave ? 2 : ops[body["op"] as keyof typeof ops],
-      role: body["role"] === "admin" ? 1 : 0,
-      targets: leave ? [user] : ((body["targets"] as Array<string> | undefined) ?? []).map((t) => hexId(t, 20) as never),
-      title: body["title"] as string | undefined,
-      nonce: body["nonce"] === undefined ? undefined : hexId(body["nonce"], 16) as Ids.Nonce
-    })] as const
+    return [
+      "op",
+      Ids.opId(hashes, {
+        chatId: chatId(),
+        actor: user,
+        ts,
+        node,
+        op: leave ? 2 : ops[body["op"] as keyof typeof ops],
+        role: body["role"] === "admin" ? 1 : 0,
+        targets: leave
+          ? [user]
+          : ((body["targets"] as Array<string> | undefined) ?? []).map((t) => hexId(t, 20) as never),
+        title: body["title"] as string | undefined,
+        nonce: body["nonce"] === undefined ? undefined : hexId(body["nonce"], 16) as Ids.Nonce
+      })
+    ] as const
   }
   return undefined
 }

@@ -126,7 +126,7 @@ export const raw = (node: Pick<Running, "url">, bytes: string | Uint8Array, opti
       resolve(Buffer.concat(chunks).toString("utf8"))
     }
     const timer = setTimeout(done, 10_000)
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk)
       // all requests here have one answer of a known length
       const text = Buffer.concat(chunks).toString("latin1")

@@ -448,8 +448,15 @@ def bodies(node):
     check_error("the body is judged before the signature", node.write(alice, wrong, {"X-User": bob.hex}),
                 400, "InvalidRequest")
     check_error("an unknown path", node.ask(alice, "/nowhere"), 404, "NotFound")
+    for path in ("/dialogs/%zz/messages", "/dialogs/%ff/messages"):
+        check_error("a path that cannot be decoded: " + path, node.ask(alice, path), 404, "NotFound")
     answer = node.ask(alice, "/conversations", method="DELETE")
     check_error("a method the path does not have", answer, 405, "InvalidRequest")
+    # RFC 9110 §9.1 asks for HEAD where there is GET: either that or 405, but the path is known
+    for method in ("HEAD", "TRACE", "PATCH", "PROPFIND"):
+        for path in ("/node", "/openapi.json", "/identity/" + alice.hex):
+            status = node.send(method, path).status
+            check("%s %s" % (method, path[:14]), status in ((200, 405) if method == "HEAD" else (405,)) or status, True)
     check("405 lists the methods", "GET" in (answer.headers.get("Allow") or ""), True)
     check_error("a path that is no address", node.ask(alice, "/identity/0x00"), 400, "InvalidRequest")
     asked = "x-user,x-ts,x-node,x-sig,x-sig-version,content-type,prefer"

@@ -78,7 +78,8 @@ const address = { alice: "", bob: "" }
 const userEnv = (user: "alice" | "bob"): Env => ({ P2PMES_NODE: url, P2PMES_KEY: `${user}.key` })
 
 /** A call as one of the users; fails the test unless it succeeds. */
-const as = async (user: "alice" | "bob", args: ReadonlyArray<string>): Promise<string> => succeeded(await run(args, userEnv(user)))
+const as = async (user: "alice" | "bob", args: ReadonlyArray<string>): Promise<string> =>
+  succeeded(await run(args, userEnv(user)))
 const succeeded = ({ code, stderr, stdout }: Ran): string => {
   assert.strictEqual(code, 0, stderr)
   return stdout
@@ -194,14 +195,18 @@ describe("two users", () => {
 
   it("lose an answer of a real node and write only once", async () => {
     const drops: Array<string> = []
-    const http = Effect.map(HttpClient.HttpClient, (inner) =>
-      HttpClient.make((request) =>
-        Effect.flatMap(inner.execute(request), (response) => {
-          if (request.method !== "POST" || drops.length >= 2) return Effect.succeed(response)
-          drops.push(String(request.headers["x-sig"]))
-          const reason = new HttpClientError.TransportError({ request, description: "cut" })
-          return Effect.fail(new HttpClientError.HttpClientError({ reason }))
-        })))
+    const http = Effect.map(
+      HttpClient.HttpClient,
+      (inner) =>
+        HttpClient.make((request) =>
+          Effect.flatMap(inner.execute(request), (response) => {
+            if (request.method !== "POST" || drops.length >= 2) return Effect.succeed(response)
+            drops.push(String(request.headers["x-sig"]))
+            const reason = new HttpClientError.TransportError({ request, description: "cut" })
+            return Effect.fail(new HttpClientError.HttpClientError({ reason }))
+          })
+        )
+    )
     const lossy = Layer.effect(HttpClient.HttpClient, http).pipe(Layer.provide(FetchHttpClient.layer))
     const history = await Effect.gen(function*() {
       const signer = Result.getOrThrow(Signer.fromPrivateKey(readFileSync(file("alice.key"), "utf8")))

@@ -11,7 +11,13 @@ import { readStdin } from "./messages.ts"
 
 const get = Command.make(
   "get",
-  { ...clientFlags, address: Argument.String("address").pipe(Argument.withDescription("Whose (default: yours)"), Argument.variadic({ max: 1 })) },
+  {
+    ...clientFlags,
+    address: Argument.String("address").pipe(
+      Argument.withDescription("Whose (default: yours)"),
+      Argument.variadic({ max: 1 })
+    )
+  },
   Effect.fnUntraced(function*({ address, ...flags }) {
     const whose = yield* Effect.forEach(address, parseAddress)
     const identity = yield* withClient(flags, (client) => client.identity.get(whose[0] ?? client.address))

@@ -17,7 +17,7 @@ const out = Settings.optionOr({
 }, keyFile)
 
 /** All but some 2^-128 of 32 random bytes are a key. */
-const newKey = Effect.gen(function*() {
+const newKey = Effect.sync(() => {
   while (true) {
     const key = randomBytes(32)
     const signer = fromPrivateKey(key)

@@ -9,7 +9,19 @@ import type { Address } from "../../domain/ids.ts"
 import { msgTypeMax } from "../../domain/limits.ts"
 import { clientFlags, limitFlag, parseChat, waitFlag, waitOf, withClient } from "../account.ts"
 import { failure, usage } from "../failure.ts"
-import { bold, clockTime, excerpt, faint, green, harmless, note, print, printJson, shortId, withPrefixes } from "../output.ts"
+import {
+  bold,
+  clockTime,
+  excerpt,
+  faint,
+  green,
+  harmless,
+  note,
+  print,
+  printJson,
+  shortId,
+  withPrefixes
+} from "../output.ts"
 import * as Settings from "../settings.ts"
 
 const chatArgument = Argument.String("chat").pipe(
@@ -71,9 +83,17 @@ const conversationLine = (self: Address, conversation: Conversation): string => 
   const time = newest === null ? " ".repeat(19) : clockTime(Hlc.physicalMs(newest.hlc))
   const name = kind === "dm" ? `0x${peer}` : `0x${chat_id}`
   const titled = title === undefined ? "" : ` ${bold(excerpt(title, 40))}`
-  const who = newest === null ? "" : newest.sender === self ? "you: " : kind === "dm" ? "" : `${shortId(newest.sender)}: `
+  const who = newest === null
+    ? ""
+    : newest.sender === self
+    ? "you: "
+    : kind === "dm"
+    ? ""
+    : `${shortId(newest.sender)}: `
   const last = newest === null ? faint("no messages") : `${who}${excerpt(newest.content, 60)}`
-  return `${unread > 0 ? bold(count) : faint(count)}  ${faint(time)}  ${name}${titled}\n                           ${last}`
+  return `${unread > 0 ? bold(count) : faint(count)}  ${
+    faint(time)
+  }  ${name}${titled}\n                           ${last}`
 }
 
 export const inbox = Command.make(

@@ -2,9 +2,9 @@
 import { Effect, Layer, Stream } from "effect"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
+import type { Kind, Record } from "../../domain/record.ts"
 import * as Hashing from "../../layers/crypto/hashing.ts"
 import { layerSqlite } from "../../layers/store/sqlite.ts"
-import type { Kind, Record } from "../../domain/record.ts"
 import { Store, type StoreError } from "../../services/Store.ts"
 import { failure } from "../failure.ts"
 

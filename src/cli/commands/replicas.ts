@@ -32,5 +32,8 @@ export const dump = Command.make(
       + "bytes. Changes nothing, and may run beside the node."
   ),
   Command.withShortDescription("Print all records and views of a data directory"),
-  Command.withExamples([{ command: "p2p-mes dump --data a | cmp - <(p2p-mes dump --data b)", description: "Compare replicas" }])
+  Command.withExamples([{
+    command: "p2p-mes dump --data a | cmp - <(p2p-mes dump --data b)",
+    description: "Compare replicas"
+  }])
 )

@@ -73,12 +73,17 @@ export const status = Command.make(
       yield* row("memory", mebibytes(total(metrics, "p2p_mes_resident_bytes")))
       yield* row("requests", String(total(metrics, "p2p_mes_http_requests_total")))
       if (Math.abs(aheadMs) > 5_000) {
-        yield* row("clock", `${Math.round(Math.abs(aheadMs) / 1000)} s ${aheadMs > 0 ? "ahead of" : "behind"} this computer`)
+        yield* row(
+          "clock",
+          `${Math.round(Math.abs(aheadMs) / 1000)} s ${aheadMs > 0 ? "ahead of" : "behind"} this computer`
+        )
       }
     }
     if (!readiness.ready) return yield* failure(`the node is not ready: ${readiness.problems.join("; ")}`)
   })
 ).pipe(
-  Command.withDescription("Show who a node is, whether it is ready, and what it holds. Exit code 1 when it is not ready."),
+  Command.withDescription(
+    "Show who a node is, whether it is ready, and what it holds. Exit code 1 when it is not ready."
+  ),
   Command.withShortDescription("Show the state of a node")
 )

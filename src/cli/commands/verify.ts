@@ -83,7 +83,10 @@ export const run = (options: { readonly data: string; readonly json: boolean }) 
         })
       ).pipe(
         // a row that cannot be read hides those behind it, but not the other kinds
-        Effect.catchTag("StoreError", ({ message }) => report([{ kind, what: "the rest of the rows", problem: message }]))
+        Effect.catchTag(
+          "StoreError",
+          ({ message }) => report([{ kind, what: "the rest of the rows", problem: message }])
+        )
       )
     }
     yield* progress("")

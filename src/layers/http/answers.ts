@@ -40,6 +40,9 @@ export const conversationOf = (conversation: Conversation): typeof ConversationJ
     unread_capped: conversation.capped ? true : undefined
   }) as typeof ConversationJson.Type
 
+/** No node stamps as late (the year 6429), and stores keep stamps as signed numbers of 64 bits. */
+const stampEnd = 1n << 63n
+
 /** A cursor is a stamp and an id in hex. Clients do not look into it. */
 const cursorOf = (hlc: Hlc.Hlc, id: string): string => `${Hlc.toText(hlc)}${id}`
 
@@ -52,7 +55,7 @@ const readCursor = (
 ): Effect.Effect<{ readonly hlc: Hlc.Hlc; readonly id: string }, InvalidRequest> => {
   const hlc = Hlc.parse(cursor.slice(0, 16))
   const id = Bytes.parseHex(cursor.slice(16), 32)
-  return Result.isSuccess(hlc) && Result.isSuccess(id)
+  return Result.isSuccess(hlc) && hlc.success < stampEnd && Result.isSuccess(id)
     ? Effect.succeed({ hlc: hlc.success, id: id.success })
     : Effect.fail(new InvalidRequest({ field, message: `${field} is not a cursor that a node gave: start without it` }))
 }

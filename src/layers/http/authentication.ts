@@ -79,20 +79,24 @@ export const layer = (limits: IngestLimits) =>
       })
       const leave = Effect.sync(() => metrics.inFlight(--inFlight))
 
-      const credentials = Effect.fnUntraced(function*(hasBody: boolean) {
+      const credentials = Effect.fnUntraced(function*(hasBody: boolean, hasQuery: boolean) {
         const request = yield* HttpServerRequest.HttpServerRequest
         const claim = yield* Effect.fromResult(readHeaders(request.headers))
         yield* authenticator.check(claim)
+        // the schema of an endpoint without a query does not look
+        if (!hasQuery) yield* refuseQuery
         if (hasBody) {
           if (contentTypeProblem(request.headers["content-type"])) return yield* unsupportedMediaType
           yield* Body.check(request, limits.bodyBytesMax)
+        } else if (Body.isAnnounced(request)) {
+          return yield* unwantedBody
         }
         return claim
       })
 
       return Authentication.of((httpEffect, { endpoint }) => {
         const hasBody = endpoint.payload.size > 0
-        const checked = credentials(hasBody)
+        const checked = credentials(hasBody, endpoint.query !== undefined)
         return Effect.gen(function*() {
           if (inFlight >= limits.inFlightMax) return yield* overloaded
           metrics.inFlight(++inFlight)
@@ -103,6 +107,18 @@ export const layer = (limits: IngestLimits) =>
       })
     })
   )
+
+const unwantedBody = Effect.fail(new InvalidRequest({ field: "body", message: "this call takes no body" }))
+
+const refuseQuery = Effect.flatMap(
+  HttpServerRequest.ParsedSearchParams,
+  (query): Effect.Effect<void, InvalidRequest> => {
+    const field = Object.keys(query)[0]
+    return field === undefined
+      ? Effect.void
+      : Effect.fail(new InvalidRequest({ field, message: `${field} (query): this call takes no parameters` }))
+  }
+)
 
 const unsupportedMediaType = Effect.fail(
   new InvalidRequest({ field: "Content-Type", message: "the body must be JSON in UTF-8", allowed: [json] })

@@ -23,6 +23,10 @@ const problemOf = (bytes: Uint8Array): string | undefined => {
   }
 }
 
+/** Whether the headers say that a body comes. */
+export const isAnnounced = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0
+
 /** Whether reading stopped because the body has too many bytes; else the connection broke. */
 const isOverflow = ({ reason }: HttpServerError.HttpServerError): boolean =>
   reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"

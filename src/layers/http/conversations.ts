@@ -34,8 +34,6 @@ export const proveRequest = Effect.gen(function*() {
   return yield* (yield* Authenticator).request(claim, digest)
 })
 
-const nothingStored = Effect.undefined
-
 /** What both kinds of conversation have in common. */
 const make = Effect.gen(function*() {
   const authenticator = yield* Authenticator
@@ -43,8 +41,6 @@ const make = Effect.gen(function*() {
   const ingest = yield* Ingest
   const views = yield* Views
   const node = yield* NodeKey
-
-  const stored = (kind: "message" | "op", id: string) => ingest.receipt(kind, id)
 
   const send = Effect.fnUntraced(function*(
     place: Place,
@@ -66,7 +62,7 @@ const make = Effect.gen(function*() {
       "message",
       id,
       (proof) => ingest.message(place, fields, proof),
-      stored("message", id)
+      ingest.receipt({ kind: "message", id })
     )
     return yield* Answers.taken(receipt, { msg_id: `0x${id}`, chat_id: `0x${place.chatId}` }, prefer)
   })
@@ -75,12 +71,12 @@ const make = Effect.gen(function*() {
     const claim = yield* Credentials
     const fields: Ids.ReadFields = { chatId: place.chatId, reader: claim.user, ts: claim.ts, upTo }
     const id = Ids.readId(hashes, fields)
-    const receipt = yield* authenticator.write(
+    const receipt: Receipt<string> = yield* authenticator.write(
       claim,
       "read",
       id,
       (proof) => ingest.read(place, fields, proof),
-      nothingStored
+      ingest.receipt({ kind: "read", id, chatId: place.chatId, reader: claim.user })
     )
     return yield* Answers.taken(receipt, { read_id: `0x${id}` }, prefer)
   })
@@ -117,7 +113,7 @@ const make = Effect.gen(function*() {
       "op",
       id,
       (proof) => ingest.op(fields, proof),
-      stored("op", id)
+      ingest.receipt({ kind: "op", id })
     )
     return yield* Answers.taken(receipt, { op_id: `0x${id}` }, prefer)
   })

@@ -3,7 +3,7 @@
  * around it.
  */
 import { Effect, Layer } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { type HttpApiEndpoint, HttpApiBuilder, type HttpApiGroup, HttpApiScalar } from "effect/http-api"
 import { NodeApi } from "../../api/NodeApi.ts"
 import type { IngestLimits } from "../../domain/limits.ts"
@@ -20,33 +20,52 @@ export interface RoutesOptions {
   readonly limits: IngestLimits
 }
 
-const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
+/** The methods that a router takes routes for. */
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"] as const
 
 /** An error of no endpoint, in the form of all others. */
 const refusal = (status: number, body: { readonly _tag: string; readonly [key: string]: unknown }) =>
   HttpServerResponse.jsonUnsafe(body, { status })
 
-/** Answers 405 on every path of the API for the methods that it does not have there. */
-const layerOtherMethods = HttpRouter.use(Effect.fnUntraced(function*(router) {
-  const allowedByPath = new Map<string, Array<string>>()
+/** The methods of each path, with one name for all parameters. */
+const allowedByPath: ReadonlyMap<string, ReadonlyArray<string>> = (() => {
+  const found = new Map<string, Array<string>>([["/openapi.json", ["GET"]], ["/docs", ["GET"]]])
   const groups = Object.values(NodeApi.groups as { readonly [name: string]: unknown }) as ReadonlyArray<HttpApiGroup.Top>
   for (const group of groups) {
     for (const endpoint of Object.values(group.endpoints) as ReadonlyArray<HttpApiEndpoint.Top>) {
       // one route for all names that a parameter has at this place
       const path = endpoint.path.replaceAll(/:[a-z_]+/g, ":any")
-      allowedByPath.set(path, [...(allowedByPath.get(path) ?? []), endpoint.method])
+      found.set(path, [...(found.get(path) ?? []), endpoint.method])
     }
   }
   // a message may not be called "read": that path is another resource
-  allowedByPath.get("/dialogs/:any/messages/:any")?.push("POST")
-  allowedByPath.get("/groups/:any/messages/:any")?.push("POST")
+  found.get("/dialogs/:any/messages/:any")?.push("POST")
+  found.get("/groups/:any/messages/:any")?.push("POST")
+  return new Map([...found].map(([path, allowed]) => [path, [...new Set(allowed)]]))
+})()
+
+/** The methods at `path`, or nothing where the API has no such path. */
+const allowedAt = (path: string): ReadonlyArray<string> | undefined => {
+  const parts = path.split("/")
+  for (const [pattern, allowed] of allowedByPath) {
+    const names = pattern.split("/")
+    if (names.length === parts.length && names.every((name, i) => name === ":any" || name === parts[i])) return allowed
+  }
+  return undefined
+}
+
+const methodNotAllowed = (allowed: ReadonlyArray<string>) =>
+  refusal(405, {
+    _tag: "InvalidRequest",
+    message: `this path takes ${allowed.join(", ")} only`,
+    field: "method",
+    allowed
+  }).pipe(HttpServerResponse.setHeader("allow", allowed.join(", ")))
+
+/** Answers 405 on every path of the API for the methods that it does not have there. */
+const layerOtherMethods = HttpRouter.use(Effect.fnUntraced(function*(router) {
   for (const [path, allowed] of allowedByPath) {
-    const answer = refusal(405, {
-      _tag: "InvalidRequest",
-      message: `this path takes ${[...new Set(allowed)].join(", ")} only`,
-      field: "method",
-      allowed: [...new Set(allowed)]
-    }).pipe(HttpServerResponse.setHeader("allow", [...new Set(allowed)].join(", ")))
+    const answer = methodNotAllowed(allowed)
     for (const method of methods) {
       if (!allowed.includes(method)) yield* router.add(method, path as HttpRouter.PathInput, answer)
     }
@@ -69,15 +88,32 @@ export const layerRoutes = (options: RoutesOptions) =>
     layerOtherMethods
   )
 
-/** Paths that a node does not have. Only for a server that serves nothing else. */
-export const layerNotFound = HttpRouter.add(
-  "*",
-  "/*",
-  Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
-    refusal(404, {
-      _tag: "NotFound",
-      message: `no such path: ${request.method} ${Conversations.originForm(request.originalUrl).slice(0, 200)}; see /docs`
-    }))
+/** What a request gets that has no route: 405 where the API has the path, else 404. */
+const noRoute = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+  const target = Conversations.originForm(request.originalUrl)
+  const allowed = allowedAt(target.replace(/[?#].*$/s, ""))
+  if (allowed !== undefined && !allowed.includes(request.method)) return methodNotAllowed(allowed)
+  return refusal(404, {
+    _tag: "NotFound",
+    message: `no such path: ${request.method} ${target.slice(0, 200)}; see /docs`
+  })
+})
+
+const isRouteNotFound = (error: unknown): boolean =>
+  error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound"
+
+/**
+ * Paths that a node does not have, and methods that a router takes no routes for (HEAD, TRACE, PROPFIND). A path that
+ * cannot be decoded reaches no route at all, not even this one, so the router's own failure is answered too. Only for a
+ * server that serves nothing else.
+ */
+export const layerNotFound = Layer.merge(
+  HttpRouter.add("*", "/*", noRoute),
+  HttpRouter.middleware(
+    (httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>) =>
+      Effect.catchIf(httpEffect, isRouteNotFound, () => noRoute),
+    { global: true }
+  )
 )
 
 /** Any page of any origin may ask: signatures authenticate, not cookies. */

@@ -7,7 +7,7 @@ import { Hashing } from "../../domain/hashing.ts"
 import * as Ids from "../../domain/ids.ts"
 import { pageDefault } from "../../domain/limits.ts"
 import { Authenticator } from "../../services/Authenticator.ts"
-import { Ingest } from "../../services/Ingest.ts"
+import { Ingest, type Receipt } from "../../services/Ingest.ts"
 import { Views } from "../../services/Views.ts"
 import * as Answers from "./answers.ts"
 import { proveRequest } from "./conversations.ts"
@@ -34,12 +34,12 @@ export const layer = HttpApiBuilder.group(
         const claim = yield* Credentials
         const fields: Ids.IdentityFields = { address: claim.user, ts: claim.ts, blob: payload.identity }
         const id = Ids.identityId(hashes, fields)
-        const receipt = yield* authenticator.write(
+        const receipt: Receipt<string> = yield* authenticator.write(
           claim,
           "identity",
           id,
           (proof) => ingest.identity(fields, proof),
-          Effect.undefined
+          ingest.receipt({ kind: "identity", id, address: claim.user })
         )
         return yield* Answers.taken(receipt, { identity_id: `0x${id}` }, headers.prefer)
       }),

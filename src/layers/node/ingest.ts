@@ -11,9 +11,9 @@ import { stampDigest } from "../../domain/signature.ts"
 import type { Proof } from "../../services/Authenticator.ts"
 import { type Group, Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
-import { Ingest, type Place } from "../../services/Ingest.ts"
+import { Ingest, type Place, type Sought } from "../../services/Ingest.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
-import { Store, type StoreError } from "../../services/Store.ts"
+import { reasonText, Store, type StoreError } from "../../services/Store.ts"
 import { type Ticket, Writer } from "../../services/Writer.ts"
 import { RecentIds } from "./recent-ids.ts"
 
@@ -24,7 +24,7 @@ type Taken = Result.Result<{ readonly hlc: Hlc.Hlc; readonly ticket: Ticket }, O
 
 /** A broken store is not the caller's fault, and may be mended: she comes back later. */
 export const unavailable = (error: StoreError): Overloaded =>
-  new Overloaded({ reason: "queue", message: `the node's storage fails: ${error.message}`, retry_after: 5 })
+  new Overloaded({ reason: "queue", message: `the node cannot answer: ${reasonText[error.reason]}`, retry_after: 5 })
 
 export const unknownGroup = () => new NotFound({ message: "no such group is known to this node" })
 export const notMember = () => new Forbidden({ message: "you are not a member of this group (any more)" })
@@ -93,6 +93,19 @@ export const layer = (limits: IngestLimits) =>
               : Result.fail(notMember()))
 
       const peerOf = (place: Place) => place.kind === "dm" ? { peer: place.peer } : {}
+
+      const stored = (sought: Sought): Effect.Effect<Record | undefined, StoreError> => {
+        switch (sought.kind) {
+          case "message":
+            return store.message(sought.id)
+          case "op":
+            return store.op(sought.id)
+          case "read":
+            return store.read(sought.chatId, sought.reader)
+          case "identity":
+            return store.identity(sought.address)
+        }
+      }
 
       return Ingest.of({
         message: (place, fields, proof) =>
@@ -172,15 +185,14 @@ export const layer = (limits: IngestLimits) =>
           return { id: proof.digest as Ids.OpId, ...taken }
         }),
 
-        receipt: Effect.fnUntraced(function*(kind, id) {
+        receipt: Effect.fnUntraced(function*(sought) {
+          const { id } = sought
           const hlc = recent.get(id)
           if (hlc !== undefined) return { id, hlc, ticket: writer.last() }
           if (recent.isComplete(steadyMs())) return undefined
-          const stored: Effect.Effect<Record | undefined, StoreError> = kind === "message"
-            ? store.message(id as Ids.MessageId)
-            : store.op(id as Ids.OpId)
-          const record = yield* Effect.mapError(stored, unavailable)
-          return record === undefined ? undefined : { id, hlc: record.hlc, ticket: 0 }
+          const record = yield* Effect.mapError(stored(sought), unavailable)
+          // a newer mark or identity may be in its place
+          return record?.id === id ? { id, hlc: record.hlc, ticket: 0 } : undefined
         })
       })
     })

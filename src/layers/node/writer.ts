@@ -8,7 +8,7 @@ import type { IngestLimits } from "../../domain/limits.ts"
 import type { Record } from "../../domain/record.ts"
 import { Overloaded } from "../../domain/refusal.ts"
 import * as Variants from "../../domain/variants.ts"
-import { Store } from "../../services/Store.ts"
+import { reasonText, Store } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
 import { type Committed, type Ticket, Writer } from "../../services/Writer.ts"
 import * as Metrics from "./metrics.ts"
@@ -142,7 +142,7 @@ export const layer = (limits: IngestLimits) =>
         Effect.tapError((error) =>
           Effect.suspend(() => {
             const first = failing === undefined
-            failing = error.message
+            failing = reasonText[error.reason]
             metrics.failed()
             return first
               ? Effect.logError(`cannot write, ${accepted - done} records wait: ${error.message}`)

@@ -7,7 +7,15 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
 import type { Hashes } from "../../domain/hashing.ts"
-import { domainOf, type Identity, type Kind, type Message, type Op, type Read, type Record } from "../../domain/record.ts"
+import {
+  domainOf,
+  type Identity,
+  type Kind,
+  type Message,
+  type Op,
+  type Read,
+  type Record
+} from "../../domain/record.ts"
 import { wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
 import type { Commit, LeafChange, Outcome } from "../../services/Store.ts"
@@ -41,7 +49,9 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   // The id covers everything else.
-  const update = db.prepare("UPDATE messages SET hlc = ?, node = ?, sig_version = ?, sig = ?, digest = ? WHERE rowid = ?")
+  const update = db.prepare(
+    "UPDATE messages SET hlc = ?, node = ?, sig_version = ?, sig = ?, digest = ? WHERE rowid = ?"
+  )
   return {
     find: (record) => {
       const id = Rows.idBytes(record)
@@ -189,13 +199,18 @@ export const makeCommit = (
   hashes: Hashes
 ): (batch: ReadonlyArray<Record>) => Commit => {
   const names = new Dictionary(db)
-  const byKind: { readonly [K in Kind]: Table<any> } = tables(db, hashes, names)
+  // Each kind has the table of its own records, which the type of a lookup by kind cannot say.
+  const byKind = tables(db, hashes, names) as unknown as { readonly [K in Kind]: Table<Record> }
   const begin = db.prepare("BEGIN IMMEDIATE")
   const commit = db.prepare("COMMIT")
   const writeState = db.prepare(writeStateSql)
   let kept: State = readState(db)
 
-  const put = (record: Record, next: { -readonly [K in keyof State]: State[K] }, leaves: Array<LeafChange>): Outcome => {
+  const put = (
+    record: Record,
+    next: { -readonly [K in keyof State]: State[K] },
+    leaves: Array<LeafChange>
+  ): Outcome => {
     const table = byKind[record.kind]
     const digest = Wire.leafDigest(hashes.blake3, record)
     if (record.hlc > next.clock) next.clock = record.hlc
@@ -232,4 +247,3 @@ export const makeCommit = (
     }
   }
 }
-

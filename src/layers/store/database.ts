@@ -89,7 +89,10 @@ const misfit = (options: DatabaseOptions, found: number): Failure | undefined =>
 export const open = (options: DatabaseOptions): Effect.Effect<DatabaseSync, Failure> => {
   const failed = (cause: unknown): Failure => failureOf(rootOf(cause), options.path)
   if (!options.write && !existsSync(options.path)) {
-    return Effect.fail({ reason: "io", message: `${options.path}: does not exist; is this the data directory of a node?` })
+    return Effect.fail({
+      reason: "io",
+      message: `${options.path}: does not exist; is this the data directory of a node?`
+    })
   }
   return Effect.gen(function*() {
     const db = yield* Effect.try({ try: () => connect(options), catch: failed })

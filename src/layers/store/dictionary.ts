@@ -102,7 +102,8 @@ export class Dictionary {
     const known = this.#userNames.get(num)
     if (known !== undefined) return known
     const address = this.#prepare("SELECT address FROM users WHERE num = ?").get(num)?.["address"]
-    if (!(address instanceof Uint8Array)) throw new DamagedRow(`a row names user number ${num}, who is not there: run verify`)
+    if (!(address instanceof Uint8Array))
+      throw new DamagedRow(`a row names user number ${num}, who is not there: run verify`)
     return remember(this.#userNames, num, Bytes.toHex(address) as Address)
   }
 
@@ -119,7 +120,8 @@ export class Dictionary {
     if (known !== undefined) return known
     const row = this.#prepare("SELECT id, a, b FROM chats WHERE num = ?").get(num)
     const id = row?.["id"]
-    if (!(id instanceof Uint8Array)) throw new DamagedRow(`a row names chat number ${num}, which is not there: run verify`)
+    if (!(id instanceof Uint8Array))
+      throw new DamagedRow(`a row names chat number ${num}, which is not there: run verify`)
     const party = (value: unknown) => value === null ? undefined : this.userName(Number(value))
     return remember(this.#chatNames, num, {
       id: Bytes.toHex(id) as ChatId,
@@ -138,7 +140,8 @@ export class Dictionary {
     const a = first === undefined ? undefined : this.user(first)
     const b = second === undefined ? undefined : this.user(second)
     if (found !== undefined) {
-      if (found.a !== a || found.b !== b) throw new Error(`chat ${chatId}: a record names other parties than its chat has`)
+      if (found.a !== a || found.b !== b)
+        throw new Error(`chat ${chatId}: a record names other parties than its chat has`)
       return found
     }
     const num = this.#insert(

@@ -25,7 +25,12 @@ const chunkRows = 1_000
 type Report = (kind: Damage["kind"], what: string, message: string) => void
 
 /** Calls `check` for every row. `sql` selects rows with the row number last, above `?1`, in its order, up to `?2`. */
-const everyRow = (db: DatabaseSync, sql: string, full: () => boolean, check: (row: Rows.Row, num: number) => void): void => {
+const everyRow = (
+  db: DatabaseSync,
+  sql: string,
+  full: () => boolean,
+  check: (row: Rows.Row, num: number) => void
+): void => {
   const rows = Rows.prepareRows(db, sql)
   let last = -(2 ** 53)
   while (!full()) {
@@ -61,7 +66,8 @@ const checkLeaf = (hashes: Hashes, report: Report, record: Record, digest: Uint8
 }
 
 const checkMessages = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
-  const sql = `SELECT ${Rows.messageColumns}, m.digest, m.prefix, m.rowid FROM messages m WHERE m.rowid > ?1 ORDER BY m.rowid LIMIT ?2`
+  const sql =
+    `SELECT ${Rows.messageColumns}, m.digest, m.prefix, m.rowid FROM messages m WHERE m.rowid > ?1 ORDER BY m.rowid LIMIT ?2`
   const names = new Dictionary(db)
   everyRow(db, sql, full, (row, num) =>
     guarded(report, "message", num, () => {
@@ -75,7 +81,8 @@ const checkMessages = (db: DatabaseSync, hashes: Hashes, report: Report, full: (
 
 /** Selects the columns that a record in wire form is found by; the names are resolved. */
 const wiredSql = {
-  op: `SELECT r.record, r.digest, r.prefix, r.id, c.id, r.hlc, c.a, r.rowid FROM ops r LEFT JOIN chats c ON c.num = r.chat`,
+  op:
+    `SELECT r.record, r.digest, r.prefix, r.id, c.id, r.hlc, c.a, r.rowid FROM ops r LEFT JOIN chats c ON c.num = r.chat`,
   read: `SELECT r.record, r.digest, r.prefix, r.id, c.id, r.hlc, r.up_to, u.address, c.a, r.rowid FROM reads r
     LEFT JOIN chats c ON c.num = r.chat LEFT JOIN users u ON u.num = r.reader`,
   identity: `SELECT r.record, r.digest, r.prefix, r.id, u.address, r.user FROM identities r
@@ -169,16 +176,22 @@ const checkLinks = (db: DatabaseSync, hashes: Hashes, report: Report, full: () =
     guarded(report, "op", 0, () => listed.add(Rows.hex(row[0]) + Rows.hex(row[1])))
   }
   const expected = new Set<string>()
-  const chats = `SELECT c.id, a.address, b.address, c.num FROM chats c JOIN users a ON a.num = c.a JOIN users b ON b.num = c.b
+  const chats =
+    `SELECT c.id, a.address, b.address, c.num FROM chats c JOIN users a ON a.num = c.a JOIN users b ON b.num = c.b
     WHERE c.num > ?1 ORDER BY c.num LIMIT ?2`
   everyRow(db, chats, full, (row) => {
     for (const party of [row[1], row[2]]) expected.add(Rows.hex(row[0]) + Rows.hex(party))
   })
-  everyRow(db, "SELECT r.record, r.rowid FROM ops r WHERE r.rowid > ?1 ORDER BY r.rowid LIMIT ?2", full, (row, num) =>
-    guarded(report, "op", num, () => {
-      const op = Rows.wireOf(hashes, "op", row[0])
-      for (const user of [op.actor, ...op.targets]) expected.add(op.chatId + user)
-    }))
+  everyRow(
+    db,
+    "SELECT r.record, r.rowid FROM ops r WHERE r.rowid > ?1 ORDER BY r.rowid LIMIT ?2",
+    full,
+    (row, num) =>
+      guarded(report, "op", num, () => {
+        const op = Rows.wireOf(hashes, "op", row[0])
+        for (const user of [op.actor, ...op.targets]) expected.add(op.chatId + user)
+      })
+  )
   const find = Rows.prepareRows(db, `SELECT 1 ${linkSql} WHERE c.id = ? AND u.address = ?`)
   for (const link of listed) {
     if (!expected.has(link)) {

@@ -47,7 +47,8 @@ export const acquire = (directory: string, pid: number): Lock | Failure => {
     const failure: Failure = db !== undefined && isBusy(error)
       ? {
         reason: "locked",
-        message: `${directory}: in use by ${holderOf(db)}; a data directory serves one node at a time: stop that one, ` +
+        message:
+          `${directory}: in use by ${holderOf(db)}; a data directory serves one node at a time: stop that one, ` +
           "or give this one a directory of its own"
       }
       : failureOf(error, path)

@@ -6,7 +6,7 @@ import { Effect, Layer } from "effect"
 import * as Bytes from "../../domain/bytes.ts"
 import { type Hashes, Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
-import * as Ids from "../../domain/ids.ts"
+import type * as Ids from "../../domain/ids.ts"
 import {
   type Domain,
   domainOf,
@@ -232,8 +232,7 @@ const inspect = (memory: Memory, hashes: Hashes, kind: Kind): ReadonlyArray<Dama
 const make = (hashes: Hashes): Store["Service"] => {
   const memory = new Memory(hashes)
   const count = (kind: Kind) => memory.ofKind(kind).length
-  const messages = (ids: ReadonlyArray<Ids.MessageId>) =>
-    ids.flatMap((id) => memory.find<Message>(`m${id}`) ?? [])
+  const messages = (ids: ReadonlyArray<Ids.MessageId>) => ids.flatMap((id) => memory.find<Message>(`m${id}`) ?? [])
   return Store.of({
     commit: (batch) => Effect.sync(() => memory.commit(batch)),
     clock: Effect.sync(() => memory.clock),
@@ -248,9 +247,7 @@ const make = (hashes: Hashes): Store["Service"] => {
       Effect.sync(() => [...memory.chatsOf.get(user) ?? []].map((chatId) => headOf(memory, user, floor, chatId))),
     unread: (queries) => Effect.sync(() => queries.map((query) => countBySender(selectUnread(memory, query)))),
     headers: (query) =>
-      Effect.sync(() =>
-        selectUnread(memory, query).map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))
-      ),
+      Effect.sync(() => selectUnread(memory, query).map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))),
     leaves: (domain, from, to) => Effect.sync(() => leaves(memory, domain, from, to)),
     scan: ({ kind, afterId = "", limit }) =>
       Effect.sync(() =>

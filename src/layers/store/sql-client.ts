@@ -39,13 +39,18 @@ const makeConnection = (db: DatabaseSync): Connection => {
     const known = cache.get(sql)
     if (known !== undefined) return known
     const statement = db.prepare(sql)
-    if (cache.size >= statementsMax) for (const oldest of cache.keys()) { cache.delete(oldest); break }
+    if (cache.size >= statementsMax) {
+      for (const oldest of cache.keys()) {
+        cache.delete(oldest)
+        break
+      }
+    }
     cache.set(sql, statement)
     return statement
   }
-  const run = (sql: string, params: ReadonlyArray<unknown>, prepared: boolean, how: Run) =>
+  const run = <A extends object>(sql: string, params: ReadonlyArray<unknown>, prepared: boolean, how: Run) =>
     Effect.try({
-      try: () => how(prepared ? prepare(sql) : db.prepare(sql), params.map(bindable)) as ReadonlyArray<any>,
+      try: () => how(prepared ? prepare(sql) : db.prepare(sql), params.map(bindable)) as ReadonlyArray<A>,
       catch: sqlError
     })
   // Column arrays are a mode of the statement, so these are prepared apart.
@@ -60,8 +65,8 @@ const makeConnection = (db: DatabaseSync): Connection => {
     executeRaw: (sql, params) => run(sql, params, true, rows),
     executeStream: (sql, params, transform) =>
       Stream.unwrap(Effect.map(execute(sql, params, transform), (all) => Stream.fromIterable(all))),
-    executeValues: (sql, params) => run(sql, params, false, values),
-    executeValuesUnprepared: (sql, params) => run(sql, params, false, values),
+    executeValues: (sql, params) => run<ReadonlyArray<unknown>>(sql, params, false, values),
+    executeValuesUnprepared: (sql, params) => run<ReadonlyArray<unknown>>(sql, params, false, values),
     executeUnprepared: (sql, params, transform) => {
       const answer = run(sql, params, false, rows)
       return transform === undefined ? answer : Effect.map(answer, transform)

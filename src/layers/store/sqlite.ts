@@ -71,7 +71,7 @@ const make = (options: SqliteOptions) =>
       scan: (query) => Effect.map(reader.call("scan", query), unpackRecords),
       stats: reader.call("stats", undefined),
       // On a thread of its own: it reads everything, and pages must not wait for it.
-      inspect: (kind) => 
+      inspect: (kind) =>
         Thread.start(path).pipe(
           Effect.flatMap((thread) => open(thread, false)),
           Effect.flatMap((thread) => thread.call("inspect", kind)),
@@ -81,4 +81,5 @@ const make = (options: SqliteOptions) =>
   })
 
 /** Opens, and closes with the layer. Fails when the file cannot be opened, is damaged or belongs to another process. */
-export const layerSqlite = (options: SqliteOptions): Layer.Layer<Store, StoreError> => Layer.effect(Store, make(options))
+export const layerSqlite = (options: SqliteOptions): Layer.Layer<Store, StoreError> =>
+  Layer.effect(Store, make(options))
