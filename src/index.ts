@@ -5,16 +5,24 @@
  * Services take nothing unproven: writing goes through `Authenticator`, which alone makes a `Proof`.
  */
 export * as Bytes from "./domain/bytes.ts"
+export { type Hashes, Hashing } from "./domain/hashing.ts"
 export * as Hlc from "./domain/hlc.ts"
 export * as Ids from "./domain/ids.ts"
 export * as Limits from "./domain/limits.ts"
+export { Membership } from "./domain/membership.ts"
+export { MerkleTree } from "./domain/merkle.ts"
 export * as Record from "./domain/record.ts"
 export * as Refusal from "./domain/refusal.ts"
 export * as Signature from "./domain/signature.ts"
 export * as Wire from "./domain/wire.ts"
-export { type Hashes, Hashing } from "./domain/hashing.ts"
-export { MerkleTree } from "./domain/merkle.ts"
-export { Membership } from "./domain/membership.ts"
+export {
+  layer,
+  layerCore,
+  layerRoutes,
+  layerServices,
+  type NodeOptions,
+  type ServicesOptions
+} from "./layers/node-live.ts"
 export { Authenticator, type Claim, type Proof } from "./services/Authenticator.ts"
 export { type Group, Groups } from "./services/Groups.ts"
 export { HybridClock } from "./services/HybridClock.ts"
@@ -25,11 +33,3 @@ export { Trees } from "./services/Trees.ts"
 export { Verifier } from "./services/Verifier.ts"
 export { Views } from "./services/Views.ts"
 export { type Committed, Writer } from "./services/Writer.ts"
-export {
-  layer,
-  layerCore,
-  layerRoutes,
-  layerServices,
-  type NodeOptions,
-  type ServicesOptions
-} from "./layers/node-live.ts"

@@ -3,8 +3,8 @@
  * malformed, meant for another node or out of time, reads the body once and strictly, and hands the credentials on.
  * The signature itself covers the id of the record that the call creates, so it is checked when that id is known.
  */
-import { Context } from "effect"
-import { HttpApiMiddleware } from "effect/http-api"
+import * as Context from "effect/Context"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import type { Address, NodeId } from "../domain/ids.ts"
 import type { SigVersion } from "../domain/record.ts"
 import { InvalidRequest, Overloaded, RateLimited, TooLarge, Unauthenticated } from "../domain/refusal.ts"

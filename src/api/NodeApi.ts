@@ -2,11 +2,15 @@
  * The HTTP API of a node (SPEC §8), as one schema that the server implements, the client calls and the documentation
  * shows.
  */
-import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
 import * as Limits from "../domain/limits.ts"
-import { Authentication, RequestErrors } from "./Authentication.ts"
 import { Conflict, Forbidden, NotFound } from "../domain/refusal.ts"
+import { Authentication, RequestErrors } from "./Authentication.ts"
 import * as Fields from "./fields.ts"
 import { signatureParameters } from "./openapi.ts"
 
@@ -99,7 +103,9 @@ const taken = <F extends Schema.Struct.Fields>(fields: F) =>
 
 const writeHeaders = {
   prefer: optional(
-    Schema.String.annotate({ description: `\`wait=<seconds>\`, at most ${Limits.waitSecondsMax}: answer after the commit` })
+    Schema.String.annotate({
+      description: `\`wait=<seconds>\`, at most ${Limits.waitSecondsMax}: answer after the commit`
+    })
   )
 }
 

@@ -4,7 +4,11 @@
  *
  * Server and client share these schemas, so both sides work with domain values and never with their text.
  */
-import { Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Bytes from "../domain/bytes.ts"
 import * as Hlc from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"
@@ -23,7 +27,9 @@ const hex = <A extends string>(
 ) =>
   Schema.String.annotate({
     identifier,
-    description: `${description}, ${length} bytes: 0x and ${length * 2} lower-case hex digits; read in any case, with or without 0x`,
+    description: `${description}, ${length} bytes: 0x and ${
+      length * 2
+    } lower-case hex digits; read in any case, with or without 0x`,
     examples: [`0x${"1f".repeat(length)}`]
   }).pipe(
     Schema.decodeTo(

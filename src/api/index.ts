@@ -1,5 +1,5 @@
 /** The HTTP API of a node as a schema: for servers, typed clients and documentation. */
-export * from "./Authentication.ts"
 export * from "../domain/refusal.ts"
+export * from "./Authentication.ts"
 export * as Fields from "./fields.ts"
 export * from "./NodeApi.ts"

@@ -3,8 +3,8 @@
  */
 import { Effect, Layer, Result } from "effect"
 import type { Chat } from "../client/Chat.ts"
-import { parseUrl } from "../client/url.ts"
 import type { NodeClient, NodeProbe } from "../client/index.ts"
+import { parseUrl } from "../client/url.ts"
 import * as Ids from "../domain/ids.ts"
 import { pageMax, waitSecondsMax } from "../domain/limits.ts"
 import { parseNodeId } from "../domain/node-id.ts"

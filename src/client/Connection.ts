@@ -24,9 +24,7 @@ export interface Connection {
   readonly info: Effect.Effect<Info, ConnectionError>
   /** The pinned id; asks for it the first time. */
   readonly nodeId: Effect.Effect<NodeId, ConnectionError>
-  /** Whether the id was given by the user, and so must not change. */
-  readonly isPinned: boolean
-  /** Forgets an id that was not given by the user. */
+  /** Forgets the id that was proven. One that the user gave stays expected. */
   readonly forget: Effect.Effect<void>
 }
 
@@ -98,7 +96,6 @@ export const make = Effect.fnUntraced(function*(
     api,
     info,
     nodeId: Effect.suspend(() => known === undefined ? lock.withPermits(1)(learn) : Effect.succeed(known)),
-    isPinned: options.pin !== undefined,
     forget: Effect.sync(() => {
       known = undefined
     })

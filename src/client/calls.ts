@@ -15,14 +15,7 @@ import { Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
 import { requestMsMax } from "../domain/limits.ts"
 import type { Connection } from "./Connection.ts"
-import {
-  NodeChanged,
-  NodeUnreachable,
-  OutcomeUnknown,
-  type ReadError,
-  UnexpectedAnswer,
-  type WriteError
-} from "./errors.ts"
+import { NodeUnreachable, OutcomeUnknown, type ReadError, UnexpectedAnswer, type WriteError } from "./errors.ts"
 import { type Failure, read as readFailure } from "./failures.ts"
 import { type Attempt, CurrentAttempt, type Intent } from "./signing.ts"
 import type { Timestamps } from "./Timestamps.ts"
@@ -106,14 +99,10 @@ export const call = Effect.fnUntraced(function*<A>(
           return "new"
         }
         if (error.reason === "replayed" && spend(budget, "replayed")) return "new"
-        if (error.reason === "wrong-node") {
-          const actual = error.node ?? "unknown"
-          if (connection.isPinned)
-            return yield* new NodeChanged({ url: connection.url, expected: attempt.node, actual })
-          if (spend(budget, "wrongNode")) {
-            yield* connection.forget
-            return "new"
-          }
+        if (error.reason === "wrong-node" && spend(budget, "wrongNode")) {
+          // whoever answers now must prove its id, and a pin that the user gave holds
+          yield* connection.forget
+          return "new"
         }
         return yield* error
       }
@@ -183,6 +172,9 @@ export const call = Effect.fnUntraced(function*<A>(
         found = yield* settle(id)
       }
     }
+    // only the node that was asked to take it can say that it did not
+    const asked = yield* Effect.result(connection.nodeId)
+    if (found === "absent" && (asked._tag === "Failure" || asked.success !== attempt.node)) return yield* unknown
     if (found !== "absent") return Option.isSome(found) ? found : yield* unknown
     return spend(budget, "again") ? Option.none() : yield* unknown
   })

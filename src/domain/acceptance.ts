@@ -5,7 +5,7 @@
  * Three questions, in this order: is it well formed ({@link formProblem}), did its author (and, for an op, its node)
  * sign it (`services/Verifier` over {@link signaturesOf}), and is it time ({@link standing})?
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import type { Authority } from "./authority.ts"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"

@@ -3,7 +3,7 @@
  * page). Fixed-length byte strings that serve as names (ids, addresses) live in memory as lower-case hex without
  * `0x`: equal by `===`, ordered by `<` as their bytes are, usable as keys. Opaque bytes stay `Uint8Array`.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 
 const utf8 = new TextEncoder()
 const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })

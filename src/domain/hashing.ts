@@ -5,7 +5,7 @@
  * JavaScript in a browser). Pure functions take a {@link Hashes} as their first argument; Effect programs ask for
  * {@link Hashing}.
  */
-import { Context } from "effect"
+import * as Context from "effect/Context"
 
 export interface Hashes {
   /** BLAKE3 of `bytes`, 32 bytes, in an array that the caller owns. */

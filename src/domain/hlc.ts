@@ -4,7 +4,9 @@
  *
  * Pure: the caller brings the last stamp and the wall clock's time, and keeps what comes back.
  */
-import { type Brand, Result, Schema } from "effect"
+import type * as Brand from "effect/Brand"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { driftMsMax, logicalMax } from "./limits.ts"
 
 /** A stamp. Order is numeric. */

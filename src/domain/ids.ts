@@ -2,7 +2,8 @@
  * The names of things: how each id is derived from what it names (SPEC §2). All are lower-case hex without `0x`,
  * see `bytes.ts`.
  */
-import { type Brand, Result } from "effect"
+import type * as Brand from "effect/Brand"
+import * as Result from "effect/Result"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"

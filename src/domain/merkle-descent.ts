@@ -5,7 +5,8 @@
  * Whatever a peer answers, a descent ends: each node is asked for at most once and a level is never gone back to. A false
  * answer costs at worst one look at every node, and finds buckets that turn out to be equal.
  */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Bytes from "./bytes.ts"
 import { branchCount, levelsCount } from "./limits.ts"
 import { isNode, type MerkleTree, type PrefixBytes } from "./merkle.ts"

@@ -2,7 +2,7 @@
  * Node ids: libp2p PeerIds whose public key is inside the id, so that a stamp can be checked with nothing but the
  * record (SPEC §2). Ed25519 and secp256k1 keys are inlined by libp2p; RSA keys are hashed, and refused here.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { base58btc } from "multiformats/bases/base58"
 import * as Bytes from "./bytes.ts"
 import type { NodeId } from "./ids.ts"

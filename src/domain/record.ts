@@ -2,8 +2,8 @@
  * The four kinds of record that nodes replicate (SPEC §5). A record is what its author signed, the envelope of its
  * ingest node, and its id, which is derived and never travels.
  */
-import type * as Ids from "./ids.ts"
 import type { Hlc } from "./hlc.ts"
+import type * as Ids from "./ids.ts"
 
 /** Version 1 signs keccak256 of the string, version 2 its EIP-191 hash (SPEC §3). */
 export type SigVersion = 1 | 2

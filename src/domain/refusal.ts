@@ -3,7 +3,7 @@
  * that a program needs. Services fail with these, and HTTP shows them as they are; `httpApiStatus` is only a note for
  * that.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 /** 400, and 405, 406 and 415 with the `allowed` values: the request is not one this API knows. */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {

@@ -2,7 +2,7 @@
  * Strings to sign and the shape of signatures (SPEC §3). One signature authenticates the request and travels with the
  * record it creates. What a library would be lenient about (high s, odd lengths, ranges) is refused here, before it.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"

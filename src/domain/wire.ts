@@ -6,7 +6,8 @@
  * unsorted keys, long forms, floats, invalid UTF-8 and indefinite lengths in one place.
  */
 import { decode as decodeCbor, encode as encodeCbor, rfc8949EncodeOptions, Token, Tokenizer, Type } from "cborg"
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"

@@ -2,7 +2,8 @@
  * Proof that a user asked for something (SPEC §3). Writing services take nothing but a {@link Proof}, and only this
  * service makes one, so no path leads around the signature.
  */
-import { Context, type Effect } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type { Address } from "../domain/ids.ts"
 import type { Kind, SigVersion } from "../domain/record.ts"
 import type { Overloaded, RateLimited, Unauthenticated } from "../domain/refusal.ts"

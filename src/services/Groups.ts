@@ -2,7 +2,8 @@
  * What this node has accepted about groups, committed or not: who is a member now, and who could ever write. Views and
  * authority checks read it; every accepted op goes through it.
  */
-import { Context, type Effect } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type { Authority } from "../domain/authority.ts"
 import type { ChatId } from "../domain/ids.ts"
 import type { Membership } from "../domain/membership.ts"

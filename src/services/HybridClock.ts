@@ -1,5 +1,5 @@
 /** The node's hybrid logical clock (SPEC §4), starting above everything stored. */
-import { Context } from "effect"
+import * as Context from "effect/Context"
 import type { Hlc } from "../domain/hlc.ts"
 
 export class HybridClock extends Context.Service<HybridClock, {

@@ -2,7 +2,8 @@
  * Writing at this node (SPEC §3, §5, §8): current authority is checked, the record stamped, its acceptance checked as a
  * peer would, and handed to the writer, all in one step of the event loop. The answer does not wait for the disk.
  */
-import { Context, type Effect } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type { Hlc } from "../domain/hlc.ts"
 import type * as Ids from "../domain/ids.ts"
 import type { Conflict, Forbidden, InvalidRequest, NotFound, Overloaded } from "../domain/refusal.ts"

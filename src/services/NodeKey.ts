@@ -1,5 +1,6 @@
 /** The node's own key: its name in the network, and its signature under every op that it takes in (SPEC §5.2). */
-import { Context, Schema } from "effect"
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
 import type { NodeId } from "../domain/ids.ts"
 
 /** The key file cannot be used. */

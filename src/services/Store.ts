@@ -4,7 +4,9 @@
  * The store keeps records and derived indexes, nothing else (SPEC §1.1). It decides which variant of a slot stays
  * (`domain/variants`), because only it sees what is stored; it does not judge records: who calls `commit` has.
  */
-import { Context, type Effect, Schema } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type { Hlc } from "../domain/hlc.ts"
 import type { Address, ChatId, MessageId, OpId } from "../domain/ids.ts"
 import type { Domain, Identity, Kind, Message, Op, Read, Record } from "../domain/record.ts"

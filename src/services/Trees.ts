@@ -1,5 +1,5 @@
 /** The Merkle trees over what is stored, one a domain (SPEC §6). */
-import { Context } from "effect"
+import * as Context from "effect/Context"
 import type { Domain } from "../domain/record.ts"
 import type { LeafChange } from "./Store.ts"
 

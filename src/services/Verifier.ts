@@ -4,7 +4,8 @@
  *
  * Shapes are checked before they come here (`domain/signature`): r, s and v are in range and s is low.
  */
-import { Context, type Effect } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type { Address } from "../domain/ids.ts"
 import type { NodeKey } from "../domain/node-id.ts"
 

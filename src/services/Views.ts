@@ -2,7 +2,8 @@
  * Reading at this node (SPEC §5.1–5.4, §8): everything here is derived when it is asked for, from stored records and the
  * membership fold, and sees what this node has itself accepted.
  */
-import { Context, type Effect } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type { Hlc } from "../domain/hlc.ts"
 import type * as Ids from "../domain/ids.ts"
 import type { Identity, Message } from "../domain/record.ts"

@@ -5,7 +5,10 @@
  * `offer`, `pending` and `hasRoom` are plain functions: the caller decides and enqueues without a turn of the event loop
  * between, which is what makes an authority check and the write that it allows one step.
  */
-import { Context, type Effect, type PubSub, type Result } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as PubSub from "effect/PubSub"
+import type * as Result from "effect/Result"
 import type { Record } from "../domain/record.ts"
 import type { Overloaded } from "../domain/refusal.ts"
 import type { Outcome } from "./Store.ts"

@@ -78,6 +78,20 @@ describe("a write without an answer", () => {
       assert.strictEqual(new Set(seen).size, 4)
     }))
 
+  it.effect("does not ask a wallet again to be sent again", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const wallet: Signer.Signer = {
+        ...signer,
+        sign: (text) => Effect.andThen(Effect.sync(() => asked++), signer.sign(text))
+      }
+      const { client, node } = yield* start({ signer: wallet })
+      asked = 0
+      node.fault = () => signatures(node).length < 2 ? "lose-answer" : undefined
+      succeeded(yield* settled(client.send(chat, "once")))
+      assert.deepStrictEqual([asked, signatures(node).length], [1, 3])
+    }))
+
   it.effect("that is too old to send again is asked for by its id, and not signed anew when it is there", () =>
     Effect.gen(function*() {
       const { client, node } = yield* start({ timeoutMs: 26_000 })
@@ -167,6 +181,24 @@ describe("a write without an answer", () => {
       assert.deepStrictEqual([...node.messages.keys()], [succeeded(call).msg_id])
       assert.isBelow(call.seconds, 5)
       assert.deepStrictEqual(node.seen.map(isLook), [false, true, false])
+    }))
+
+  it.effect("is not signed anew on the word of a node that has come in the place of the first", () =>
+    Effect.gen(function*() {
+      const { client, node } = yield* start()
+      let sends = 0
+      node.fault = (seen) => {
+        if (!isSend(seen) || ++sends > 1) return undefined
+        // the first node took it; its messages are with another one now
+        node.rekey(9)
+        return "lose-request"
+      }
+      const { result } = yield* settled(client.send(chat, "moved"))
+      assert.strictEqual(Result.getOrThrow(Result.flip(result))._tag, "OutcomeUnknown")
+      assert.strictEqual(node.messages.size, 0)
+      // the next write is for the new node
+      succeeded(yield* settled(client.send(chat, "after")))
+      assert.strictEqual(node.messages.size, 1)
     }))
 
   it.effect("keeps its signature when the node is then busy", () =>

@@ -87,6 +87,10 @@ const startApp = Effect.fnUntraced(function*(prefix?: string) {
   return { context, url: node.url, node: { ...node, url: node.url + (prefix ?? "") }, id: node.id }
 })
 
+/** The writers of two nodes in one app. */
+class Left extends Context.Service<Left, P2pMes.Writer["Service"]>()("test/Left") {}
+class Right extends Context.Service<Right, P2pMes.Writer["Service"]>()("test/Right") {}
+
 describe("a host app", () => {
   it.live("serves the node's routes beside its own, over the same services", () =>
     Effect.gen(function*() {
@@ -147,23 +151,22 @@ describe("a host app", () => {
       assert.strictEqual((yield* stats(second.context)).identities, 0)
     }).pipe(Effect.scoped))
 
-  it.live("gets two instances from one layer value only when it asks for fresh ones", () =>
+  it.live("gets two nodes from one layer value only when it asks for fresh ones", () =>
     Effect.gen(function*() {
       const one = TestNode.layerServices(1)
-      class Pair extends Context.Service<Pair, ReadonlyArray<P2pMes.Ids.NodeId | object>>()("test/Pair") {}
-      const writers = (left: typeof one, right: typeof one) => {
-        const take = (nth: number) => Layer.effect(Pair, Effect.map(Writer, (writer) => [nth, writer] as never))
-        return Effect.gen(function*() {
-          const [a] = yield* Effect.map(Layer.build(Layer.mergeAll(left, take(0).pipe(Layer.provide(right)))), (context) => [
-            { left: Context.get(context, Writer), right: Context.get(context, Pair)[1] }
-          ])
-          return a!
-        })
-      }
-      const shared = yield* writers(one, one)
-      assert.strictEqual(shared.left, shared.right)
-      const apart = yield* writers(Layer.fresh(one), Layer.fresh(one))
-      assert.notStrictEqual(apart.left, apart.right)
+      const pair = (left: typeof one, right: typeof one) =>
+        Effect.map(
+          Layer.build(Layer.merge(
+            Layer.effect(Left, Effect.map(Writer, (writer) => writer)).pipe(Layer.provide(left)),
+            Layer.effect(Right, Effect.map(Writer, (writer) => writer)).pipe(Layer.provide(right))
+          )),
+          (context) => [Context.get(context, Left), Context.get(context, Right)] as const
+        )
+      const [left, right] = yield* pair(one, one)
+      assert.strictEqual(left, right)
+      const fresh = Layer.fresh(one)
+      const [first, second] = yield* pair(fresh, fresh)
+      assert.notStrictEqual(first, second)
     }).pipe(Effect.scoped))
 })
 
@@ -198,13 +201,14 @@ const say = Effect.fnUntraced(function*(content: string, ts: number) {
   const digest = Ids.messageId(hashes, fields)
   const claim = claimOf(hashes, node.id, alice, "message", ts, digest)
   yield* authenticator.check({ ts, node: node.id })
-  return yield* authenticator.write(
+  const receipt: P2pMes.Receipt<string> = yield* authenticator.write(
     claim,
     "message",
     digest,
     (proof) => ingest.message(where, fields, proof),
-    ingest.receipt("message", digest) as never
-  ) as Effect.Effect<P2pMes.Receipt<P2pMes.Ids.MessageId>>
+    ingest.receipt({ kind: "message", id: digest })
+  )
+  return receipt
 })
 
 const startMs = 1_900_000_000_000

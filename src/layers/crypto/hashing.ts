@@ -1,7 +1,8 @@
 /**
  * The hash functions of `domain/hashing` as layers: the fast make of a node, and the reference.
  */
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { type Hashes, Hashing } from "../../domain/hashing.ts"
 import { loadWasmPromise, noble } from "./hashes.ts"
 

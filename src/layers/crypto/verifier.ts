@@ -2,7 +2,10 @@
  * The `Verifier` of a node: the fastest library that proves itself on this machine, and a few threads beside the
  * caller's. The choice is logged, and shown by `info`.
  */
-import { type Context, Effect, Layer, Metric } from "effect"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import { availableParallelism } from "node:os"
 import type { Worker } from "node:worker_threads"
 import type { Address } from "../../domain/ids.ts"

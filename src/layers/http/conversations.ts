@@ -3,7 +3,8 @@ import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Credentials } from "../../api/Authentication.ts"
-import { NodeApi, type NewMessage, type NewOp } from "../../api/NodeApi.ts"
+import { type NewMessage, type NewOp, NodeApi } from "../../api/NodeApi.ts"
+import { opShapeProblem } from "../../domain/acceptance.ts"
 import { Hashing } from "../../domain/hashing.ts"
 import type { Hlc } from "../../domain/hlc.ts"
 import * as Ids from "../../domain/ids.ts"
@@ -23,7 +24,8 @@ type PageQuery = {
 }
 
 /** The target in origin form, the path and query as sent: the server may show it with scheme and host. */
-export const originForm = (url: string): string => url.startsWith("/") ? url : url.replace(/^[a-z]+:\/\/[^/?#]*/i, "") || "/"
+export const originForm = (url: string): string =>
+  url.startsWith("/") ? url : url.replace(/^[a-z]+:\/\/[^/?#]*/i, "") || "/"
 
 /** Proves a call that reads: its method and target are what was signed. */
 export const proveRequest = Effect.gen(function*() {
@@ -107,6 +109,8 @@ const make = Effect.gen(function*() {
     prefer: string | undefined
   ) {
     const fields: Ids.OpFields = { chatId, actor: claim.user, ts: claim.ts, node: node.id, ...change }
+    const shape = opShapeProblem(hashes, fields)
+    if (shape !== undefined) return yield* new InvalidRequest({ field: shape[0], message: `${shape[0]} ${shape[1]}` })
     const id = Ids.opId(hashes, fields)
     const receipt: Receipt<string> = yield* authenticator.write(
       claim,
@@ -126,7 +130,9 @@ const make = Effect.gen(function*() {
 })
 
 /** A direct conversation is open to its two parties, and a caller is always one of them. */
-const neverForbidden = <A, E, R>(self: Effect.Effect<A, E | Forbidden, R>): Effect.Effect<A, Exclude<E, Forbidden>, R> =>
+const neverForbidden = <A, E, R>(
+  self: Effect.Effect<A, E | Forbidden, R>
+): Effect.Effect<A, Exclude<E, Forbidden>, R> =>
   Effect.catchIf(self, (error) => error instanceof Forbidden, Effect.die) as Effect.Effect<A, Exclude<E, Forbidden>, R>
 const neverRefused = <A, E, R>(
   self: Effect.Effect<A, E | Forbidden | NotFound, R>
@@ -183,8 +189,10 @@ export const layerGroups = HttpApiBuilder.group(
       op: ({ headers, params, payload }) =>
         Effect.flatMap(Credentials, (claim) => op(params.chat_id, claim, changeOf(payload), headers.prefer)),
       leave: ({ headers, params }) =>
-        Effect.flatMap(Credentials, (claim) =>
-          op(params.chat_id, claim, { op: opTypes.remove, role: 0, targets: [claim.user] }, headers.prefer)),
+        Effect.flatMap(
+          Credentials,
+          (claim) => op(params.chat_id, claim, { op: opTypes.remove, role: 0, targets: [claim.user] }, headers.prefer)
+        ),
       members: Effect.fnUntraced(function*({ params }) {
         const { user } = yield* proveRequest
         const { members, title } = yield* views.members(user, params.chat_id)

@@ -4,7 +4,7 @@
  */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { type HttpApiEndpoint, HttpApiBuilder, type HttpApiGroup, HttpApiScalar } from "effect/http-api"
+import { HttpApiBuilder, type HttpApiEndpoint, type HttpApiGroup, HttpApiScalar } from "effect/http-api"
 import { NodeApi } from "../../api/NodeApi.ts"
 import type { IngestLimits } from "../../domain/limits.ts"
 import * as Metrics from "../node/metrics.ts"
@@ -30,7 +30,9 @@ const refusal = (status: number, body: { readonly _tag: string; readonly [key: s
 /** The methods of each path, with one name for all parameters. */
 const allowedByPath: ReadonlyMap<string, ReadonlyArray<string>> = (() => {
   const found = new Map<string, Array<string>>([["/openapi.json", ["GET"]], ["/docs", ["GET"]]])
-  const groups = Object.values(NodeApi.groups as { readonly [name: string]: unknown }) as ReadonlyArray<HttpApiGroup.Top>
+  const groups = Object.values(NodeApi.groups as { readonly [name: string]: unknown }) as ReadonlyArray<
+    HttpApiGroup.Top
+  >
   for (const group of groups) {
     for (const endpoint of Object.values(group.endpoints) as ReadonlyArray<HttpApiEndpoint.Top>) {
       // one route for all names that a parameter has at this place
@@ -38,10 +40,9 @@ const allowedByPath: ReadonlyMap<string, ReadonlyArray<string>> = (() => {
       found.set(path, [...(found.get(path) ?? []), endpoint.method])
     }
   }
-  // a message may not be called "read": that path is another resource
-  found.get("/dialogs/:any/messages/:any")?.push("POST")
-  found.get("/groups/:any/messages/:any")?.push("POST")
-  return new Map([...found].map(([path, allowed]) => [path, [...new Set(allowed)]]))
+  // "…/messages/read" comes before "…/messages/:any", which it matches too
+  const byParameters = [...found]
+  return new Map(byParameters.map(([path, allowed]) => [path, [...new Set(allowed)]]))
 })()
 
 /** The methods at `path`, or nothing where the API has no such path. */
@@ -127,7 +128,10 @@ export const layerCors = HttpRouter.cors({
 
 /** Counts answers by status. */
 export const layerCounted = HttpRouter.middleware(
-  Effect.map(Metrics.make, (metrics) => (httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>) =>
-    Effect.tap(httpEffect, (response) => Effect.sync(() => metrics.answered(response.status)))),
+  Effect.map(
+    Metrics.make,
+    (metrics) => (httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>) =>
+      Effect.tap(httpEffect, (response) => Effect.sync(() => metrics.answered(response.status)))
+  ),
   { global: true }
 )

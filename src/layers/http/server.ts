@@ -1,7 +1,7 @@
 /** The node's own HTTP server. */
-import { NodeHttpServer } from "@effect/platform-node"
-import { Layer } from "effect"
-import { HttpRouter } from "effect/http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Layer from "effect/Layer"
+import * as HttpRouter from "effect/http/HttpRouter"
 import { createServer } from "node:http"
 import { layerCors, layerCounted, layerNotFound, layerRoutes, type RoutesOptions } from "./routes.ts"
 

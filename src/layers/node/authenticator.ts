@@ -1,9 +1,12 @@
 /** The order of checks of SPEC §3 after the headers: node, window, signature, already known, rate, and then authority. */
-import { Deferred, Effect, Exit, Layer } from "effect"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Bytes from "../../domain/bytes.ts"
 import { Hashing } from "../../domain/hashing.ts"
-import { type IngestLimits, requestMsMax } from "../../domain/limits.ts"
 import type { Address } from "../../domain/ids.ts"
+import { type IngestLimits, requestMsMax } from "../../domain/limits.ts"
 import { Overloaded, RateLimited, Unauthenticated } from "../../domain/refusal.ts"
 import * as Signature from "../../domain/signature.ts"
 import { Authenticator, type Claim, type Proof } from "../../services/Authenticator.ts"
@@ -38,7 +41,11 @@ export const layer = (limits: IngestLimits) =>
         const text = Signature.stringToSign(purpose, claim.ts, node.id, digest)
         const signed = Signature.signedDigest(hashes, claim.sigVersion, text)
         const v = claim.sig[64] as 0 | 1
-        const worked = (yield* recovers(claim, signed, v)) ? v : (yield* recovers(claim, signed, otherV(v))) ? otherV(v) : undefined
+        const worked = (yield* recovers(claim, signed, v))
+          ? v
+          : (yield* recovers(claim, signed, otherV(v)))
+          ? otherV(v)
+          : undefined
         if (worked === undefined) {
           return yield* new Unauthenticated({
             reason: "bad-signature",
@@ -80,7 +87,8 @@ export const layer = (limits: IngestLimits) =>
         Effect.fail(
           new Unauthenticated({
             reason: "replayed",
-            message: "signed before this node started, or before its clock was set, so it may have been used: sign again",
+            message:
+              "signed before this node started, or before its clock was set, so it may have been used: sign again",
             time: clock.wall()
           })
         )

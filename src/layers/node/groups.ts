@@ -2,7 +2,9 @@
  * Groups in memory: a bounded cache of folds, least recently used first out. A group with ops that are not committed yet
  * stays, because the store could not give them back.
  */
-import { Effect, Layer, Semaphore } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
 import { Authority } from "../../domain/authority.ts"
 import type { ChatId } from "../../domain/ids.ts"
 import { Membership } from "../../domain/membership.ts"

@@ -1,5 +1,8 @@
 /** The hybrid logical clock over Effect's `Clock`, resumed from the store. */
-import { Clock, Effect, Layer, Result } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Hlc from "../../domain/hlc.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import { Store } from "../../services/Store.ts"

@@ -1,5 +1,8 @@
 /** Writing: authority, stamp, acceptance, queue. See the port for the contract. */
-import { Clock, Effect, Layer, Result } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Acceptance from "../../domain/acceptance.ts"
 import { Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
@@ -85,14 +88,28 @@ export const layer = (limits: IngestLimits) =>
       ): Effect.Effect<Result.Result.Success<Taken>, Forbidden | NotFound | Overloaded> =>
         place.kind === "dm"
           ? Effect.suspend(() => Effect.fromResult(write()))
-          : inGroup(place.chatId, (group): Result.Result<Result.Result.Success<Taken>, Forbidden | NotFound | Overloaded> =>
-            group.membership.creator === undefined
-              ? Result.fail(unknownGroup())
-              : group.membership.isMember(user)
-              ? write()
-              : Result.fail(notMember()))
+          : inGroup(
+            place.chatId,
+            (group): Result.Result<Result.Result.Success<Taken>, Forbidden | NotFound | Overloaded> =>
+              group.membership.creator === undefined
+                ? Result.fail(unknownGroup())
+                : group.membership.isMember(user)
+                ? write()
+                : Result.fail(notMember())
+          )
 
       const peerOf = (place: Place) => place.kind === "dm" ? { peer: place.peer } : {}
+
+      /**
+       * Whether a stamp above `upTo` would be early, though `upTo` is not: its logical counter is at its end. Such a mark
+       * must not move the clock, or one caller could stop all others from writing.
+       */
+      const leavesNoRoom = (upTo: Hlc.Hlc): boolean =>
+        upTo > clock.last() &&
+        Result.match(Hlc.receive(clock.last(), upTo, clock.wall()), {
+          onFailure: () => true,
+          onSuccess: (merged) => Hlc.isEarly(Hlc.send(merged, clock.wall()), clock.wall())
+        })
 
       const stored = (sought: Sought): Effect.Effect<Record | undefined, StoreError> => {
         switch (sought.kind) {
@@ -129,6 +146,11 @@ export const layer = (limits: IngestLimits) =>
                 field: "up_to",
                 message: `up_to is ${ahead} ms ahead of this node's clock, ${driftMsMax} ms are allowed`
               })
+            )
+          }
+          if (leavesNoRoom(fields.upTo)) {
+            return Effect.fail(
+              new InvalidRequest({ field: "up_to", message: "up_to leaves no room for a stamp above it: take a lower one" })
             )
           }
           return Effect.map(

@@ -2,7 +2,8 @@
  * What a node counts, in one place. Names are Prometheus names; units are in them. Updates are plain function calls, for
  * paths where an Effect a count would cost more than the work.
  */
-import { Effect, Metric } from "effect"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import type { Kind, Record } from "../../domain/record.ts"
 
 const kinds: ReadonlyArray<Kind> = ["message", "op", "read", "identity"]

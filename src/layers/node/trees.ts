@@ -4,7 +4,8 @@
  * The build walks the buckets in steps, in line with commits. What a commit changes below the step that has been read is
  * applied at once; what it changes above will be read by a later step.
  */
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { Hashing } from "../../domain/hashing.ts"
 import { leavesCount } from "../../domain/limits.ts"
 import { MerkleTree } from "../../domain/merkle.ts"

@@ -1,5 +1,7 @@
 /** Reading: everything derived when it is asked for. See the port for the contract. */
-import { Effect, Layer, Result } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import type { Membership } from "../../domain/membership.ts"
@@ -92,7 +94,9 @@ export const layer = Layer.effect(
     const message = Effect.fnUntraced(function*(user: Ids.Address, place: Place, id: Ids.MessageId) {
       const membership = yield* enter(user, place)
       const found = writer.pending(`m${id}`) ?? (yield* store.message(id).pipe(Effect.mapError(unavailable)))
-      if (found?.kind === "message" && found.chatId === place.chatId && found.hlc >= floor() && isShown(membership, found)) {
+      if (
+        found?.kind === "message" && found.chatId === place.chatId && found.hlc >= floor() && isShown(membership, found)
+      ) {
         return found
       }
       return yield* new NotFound({ message: "no such message in this conversation, as far as this node knows" })
@@ -116,7 +120,9 @@ export const layer = Layer.effect(
       const since = membership.joinedAt(user)
       if (since === undefined) return undefined
       let newest = head.newest?.position
-      if (head.newest !== undefined && !isShown(membership, { sender: head.newest.sender, hlc: head.newest.position.hlc })) {
+      if (
+        head.newest !== undefined && !isShown(membership, { sender: head.newest.sender, hlc: head.newest.position.hlc })
+      ) {
         const shown = yield* shownPage(head.chatId, membership, { direction: "before", from: newest, limit: 1 })
         newest = shown.messages.length === 0 ? undefined : positionOf(shown.messages[0]!)
       }
@@ -198,7 +204,8 @@ export const layer = Layer.effect(
       identity: Effect.fnUntraced(function*(address) {
         yield* writer.settled([address])
         const identity = yield* store.identity(address).pipe(Effect.mapError(unavailable))
-        return identity ?? (yield* new NotFound({ message: "this user has set no identity, as far as this node knows" }))
+        return identity ??
+          (yield* new NotFound({ message: "this user has set no identity, as far as this node knows" }))
       })
     })
   })

@@ -3,7 +3,13 @@
  * commit that fails is tried again, with growing pauses, for as long as the node runs: what was accepted is not dropped.
  * Meanwhile the queue fills, and new writes are refused.
  */
-import { Duration, Effect, Latch, Layer, Metric, PubSub, Result } from "effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as PubSub from "effect/PubSub"
+import * as Result from "effect/Result"
 import type { IngestLimits } from "../../domain/limits.ts"
 import type { Record } from "../../domain/record.ts"
 import { Overloaded } from "../../domain/refusal.ts"

@@ -4,7 +4,7 @@
  * Settings: write-ahead log, so that readers never wait for the writer; `synchronous=NORMAL`, which survives a kill of the
  * process, while a power loss may take the last commits but never the file; checkpoints by the writer's commits only.
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { chmodSync, existsSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { type Failure, failureOf } from "./errors.ts"

@@ -2,7 +2,9 @@
  * A database thread: opens the file and answers calls one by one, in order. Two run beside the event loop, one that
  * commits and one that reads; a third while the file is inspected.
  */
-import { Cause, Effect, Exit } from "effect"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { DatabaseSync } from "node:sqlite"
 import { parentPort } from "node:worker_threads"
 import type { Hashes } from "../../domain/hashing.ts"

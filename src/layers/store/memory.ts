@@ -2,7 +2,8 @@
  * The store in plain data structures: for simulations and tests, and the yardstick of the contract. No time, no chance,
  * no threads: a call answers in place.
  */
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Bytes from "../../domain/bytes.ts"
 import { type Hashes, Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"

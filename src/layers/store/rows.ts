@@ -3,7 +3,7 @@
  *
  * Statements over these columns give arrays with bigints (`prepareRows`): stamps do not fit a number.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
 import type { Hashes } from "../../domain/hashing.ts"

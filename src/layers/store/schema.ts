@@ -6,7 +6,7 @@
  * Shape (DESIGN.md has the trial): names become small integers in three dictionaries, messages lie in order of arrival
  * and have two narrow indexes. Kinds that are few are kept as their wire form beside the columns that find them.
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import * as Migrator from "effect/sql/Migrator"
 import { SqlClient } from "effect/sql/SqlClient"
 

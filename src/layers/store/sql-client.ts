@@ -5,12 +5,15 @@
  * The connection is the caller's: it also serves prepared statements beside this client (hot paths), never at the same
  * time, because everything here is synchronous and one thread owns a connection.
  */
-import { Effect, Layer, Semaphore, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Semaphore from "effect/Semaphore"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import { classifySqliteError, SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
+import * as Stream from "effect/Stream"
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 
 /** Statements kept prepared; the oldest goes first. */

@@ -3,7 +3,9 @@
  * for a disk. The writer's thread takes what must be in line with commits, the reader's everything else; the log
  * lets both go on at once.
  */
-import { Effect, Layer, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { join } from "node:path"
 import type { Identity, Message, Op, Read, Record } from "../../domain/record.ts"
 import { Store, StoreError } from "../../services/Store.ts"

@@ -6,7 +6,8 @@
  * 2. When a thread ends, for whatever reason, every open call fails, and every later one at once. It is not started
  *    again: what it died of may be the data, and a node must not look healthy then.
  */
-import { Effect, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { Worker } from "node:worker_threads"
 import type { StoreError } from "../../services/Store.ts"
 import { type Failure, storeError } from "./errors.ts"
