@@ -38,7 +38,15 @@ export class Signer {
     this.id = id
   }
 
-  private request(who: User, line: string, purpose: Purpose, ts: number, digest: string, body = "", prefer = ""): Buffer {
+  private request(
+    who: User,
+    line: string,
+    purpose: Purpose,
+    ts: number,
+    digest: string,
+    body = "",
+    prefer = ""
+  ): Buffer {
     const text = stringToSign(purpose, ts, this.id as Ids.NodeId, digest)
     const { recid, signature } = native.ecdsaSign(signedDigest(this.hashes, 1, text), who.key)
     return Buffer.from(
@@ -79,6 +87,7 @@ class Connection {
   private readonly socket: Socket
   private received: Buffer = Buffer.alloc(0)
   private answer: ((reply: Reply) => void) | undefined
+  private closed = false
 
   private constructor(socket: Socket, fail: (error: Error) => void) {
     this.socket = socket
@@ -89,6 +98,7 @@ class Connection {
     })
     socket.on("error", fail)
     socket.on("close", () => {
+      this.closed = true
       if (this.answer !== undefined) fail(new Error("the server closed a connection with a request under way"))
     })
   }
@@ -116,11 +126,13 @@ class Connection {
   }
 
   send(request: Buffer, answer: (reply: Reply) => void): void {
+    if (this.closed) throw new Error("the server closed an idle connection")
     this.answer = answer
     this.socket.write(request)
   }
 
   close(): void {
+    this.answer = undefined
     this.socket.destroy()
   }
 }
@@ -134,17 +146,13 @@ export interface Load {
 
 /** `count` kept connections to a server on this machine. Every answer must have the status that is expected. */
 export class Client {
-  private readonly connections: ReadonlyArray<Connection>
+  private connections: ReadonlyArray<Connection> = []
   private fail: (error: Error) => void = () => {}
 
-  private constructor(connections: ReadonlyArray<Connection>) {
-    this.connections = connections
-  }
-
   static async open(port: number, count: number): Promise<Client> {
-    let client: Client | undefined
-    const fail = (error: Error) => client?.fail(error)
-    client = new Client(await Promise.all(Array.from({ length: count }, () => Connection.open(port, fail))))
+    const client = new Client()
+    const fail = (error: Error) => client.fail(error)
+    client.connections = await Promise.all(Array.from({ length: count }, () => Connection.open(port, fail)))
     return client
   }
 
@@ -193,7 +201,6 @@ export class Client {
       const latenciesMs: Array<number> = []
       const begun = performance.now()
       let next = 0
-      let onFree: ((connection: Connection, sinceMs: number) => void) | undefined
       const sendNext = (connection: Connection, sinceMs: number): void => {
         if (next === requests.length) return
         connection.send(requests[next++]!, (reply) => {
@@ -203,10 +210,11 @@ export class Client {
             reject(new Error(`expected ${status}, got ${reply.status}: ${reply.body.toString("utf8", 0, 300)}`))
           } else if (latenciesMs.length === requests.length) {
             resolve({ latenciesMs, wallMs: now - begun, body: reply.body })
-          } else onFree!(connection, now)
+          } else onFree(connection, now)
         })
       }
-      onFree = start(sendNext)
+      // answers come later than this line
+      const onFree = start(sendNext)
     })
   }
 

@@ -55,10 +55,11 @@ const ours = Effect.gen(function*() {
   return yield* Effect.gen(function*() {
     const { address } = yield* HttpServer.HttpServer
     const writer = yield* Writer
+    const run = Effect.runPromiseWith(yield* Effect.context<never>())
     const server: Server = {
       port: Number(new URL(HttpServer.formatAddress(address)).port),
       id: (yield* NodeKey).id,
-      committed: () => Effect.runPromise(writer.committed(writer.last())),
+      committed: () => run(writer.committed(writer.last())),
       setBodies: () => {}
     }
     return server

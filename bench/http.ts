@@ -2,7 +2,8 @@
  * What does a call to the API cost the node, and how much of that is not `node:http` and one signature?
  *
  *     node bench/http.ts [--quick]          a markdown table, and bench/results/http.json
- *     node bench/http.ts --profile DIR      only signed writes, for a while; the node leaves its CPU profiles in DIR
+ *     node bench/http.ts --profile DIR [write|waited|history|inbox]
+ *                                           only such calls, for a while; the node leaves its CPU profiles in DIR
  *
  * The node and the bare server (see `http-node.ts`) run in processes of their own and answer the same requests from this
  * one, signed before the clock runs, over 64 kept connections. A run has two parts: a closed loop, where each connection
@@ -33,13 +34,11 @@ const content = (n: number): string => `message ${n} `.padEnd(200, "The quick br
 /** A server in its own process. */
 class Server {
   readonly ready: Ready
-  readonly client: Client
   private readonly child: ChildProcess
 
-  private constructor(child: ChildProcess, ready: Ready, client: Client) {
+  private constructor(child: ChildProcess, ready: Ready) {
     this.child = child
     this.ready = ready
-    this.client = client
   }
 
   static async start(kind: "ours" | "bare", dataDir: string, execArgv: ReadonlyArray<string> = []): Promise<Server> {
@@ -47,8 +46,7 @@ class Server {
       serialization: "advanced",
       execArgv: [...execArgv]
     })
-    const ready = await Server.next<Ready>(child)
-    return new Server(child, ready, await Client.open(ready.port, connections))
+    return new Server(child, await Server.next<Ready>(child))
   }
 
   private static async next<A>(child: ChildProcess): Promise<A> {
@@ -72,15 +70,15 @@ class Server {
     this.child.send({ bodies } satisfies Command)
   }
 
-  /** What the server spent on `load`, and what the load met. */
-  async measure(load: () => Promise<Load>): Promise<Load & Spent> {
+  /** What the server spent on `load`, and what the load met. Connections are opened before: servers close idle ones. */
+  async measure(load: (client: Client) => Promise<Load>): Promise<Load & Spent> {
+    const client = await Client.open(this.ready.port, connections)
     await this.ask("begin")
-    const met = await load()
+    const met = await load(client).finally(() => client.close())
     return { ...met, ...await this.ask<Spent>("end") }
   }
 
   async stop(): Promise<void> {
-    this.client.close()
     const exit = once(this.child, "exit")
     this.child.disconnect()
     await exit
@@ -152,7 +150,8 @@ const prepare = async (ours: Server) => {
   const seed: Array<Buffer> = []
   const now = Date.now()
   for (let i = 0; i < inboxUnread; i++) {
-    for (const reader of inboxes) for (const peer of peers) seed.push(signer.dm(peer, reader, content(seed.length), now))
+    for (const reader of inboxes)
+      for (const peer of peers) seed.push(signer.dm(peer, reader, content(seed.length), now))
   }
   for (let i = 0; i < dialogMessages; i++) {
     for (const [n, talker] of talkers.entries()) seed.push(signer.dm(talker, partners[n]!, content(seed.length), now))
@@ -172,9 +171,9 @@ const rowOf = (server: Server, label: string, workload: Workload): Row => ({
   run: async () => {
     const { count, perSecond, status } = workload
     const many = requests(workload, count)
-    const full = await server.measure(() => server.client.closed(many, status))
+    const full = await server.measure((client) => client.closed(many, status))
     const planned = requests(workload, Math.ceil(perSecond * openSeconds), perSecond)
-    const steady = await server.measure(() => server.client.open(planned, status, perSecond))
+    const steady = await server.measure((client) => client.open(planned, status, perSecond))
     const [fullP50, fullP99] = percentiles(full.latenciesMs, [50, 99])
     return {
       units: count,
@@ -196,10 +195,10 @@ const rowOf = (server: Server, label: string, workload: Workload): Row => ({
 
 const bench = async (ours: Server, bare: Server) => {
   const { seed, workloads } = await prepare(ours)
-  await ours.measure(() => ours.client.closed(seed, 202))
+  await ours.measure((client) => client.closed(seed, 202))
   const bodies: { -readonly [K in keyof Bodies]?: Uint8Array } = {}
   for (const workload of workloads) {
-    const { body } = await ours.client.closed(requests(workload, 1), workload.status)
+    const { body } = await ours.measure((client) => client.closed(requests(workload, 1), workload.status))
     bodies[workload.kind] = body
   }
   bare.give(bodies as Bodies)
@@ -219,7 +218,9 @@ const bench = async (ours: Server, bare: Server) => {
     ])
   ))
   const bodyBytes = Object.fromEntries(Object.entries(bodies).map(([kind, body]) => [kind, body.length]))
-  const note = "Measured on a machine that other work shared: CPU times and ratios hold better than rates and latencies."
+  const note =
+    "Measured on a machine that other work shared: CPU times and ratios hold better than rates and latencies. " +
+    "A node that started less than three minutes ago, as here, asks its store about each write too."
   console.log(writeResults("http", ["effect", "@effect/platform-node", "secp256k1"], {
     note,
     connections,
@@ -228,12 +229,15 @@ const bench = async (ours: Server, bare: Server) => {
   }))
 }
 
-const profile = async (ours: Server) => {
-  const { workloads } = await prepare(ours)
-  const writes = workloads[0]!
+const profile = async (ours: Server, kind: string) => {
+  const { seed, workloads } = await prepare(ours)
+  const workload = workloads.find((each) => each.kind === kind)
+  if (workload === undefined) throw new Error(`no calls are named ${kind}`)
+  const { count, name, status } = workload
+  if (status === 200) await ours.measure((client) => client.closed(seed, 202))
   for (let i = 0; i < 10; i++) {
-    const { cpuMs, wallMs } = await ours.measure(() => ours.client.closed(requests(writes, writes.count), writes.status))
-    console.log(`${writes.count} writes: ${Math.round(cpuMs * 1000 / writes.count)} µs CPU each, ${Math.round(wallMs)} ms`)
+    const { cpuMs, wallMs } = await ours.measure((client) => client.closed(requests(workload, count), status))
+    console.log(`${count} × ${name}: ${Math.round(cpuMs * 1000 / count)} µs CPU each, ${Math.round(wallMs)} ms`)
   }
 }
 
@@ -247,7 +251,10 @@ const open = async (...given: Parameters<typeof Server.start>): Promise<Server> 
 const begun = performance.now()
 try {
   if (profileDir === undefined) await bench(await open("ours", directory), await open("bare", directory))
-  else await profile(await open("ours", directory, ["--cpu-prof", `--cpu-prof-dir=${profileDir}`]))
+  else {
+    const node = await open("ours", directory, ["--cpu-prof", `--cpu-prof-dir=${profileDir}`])
+    await profile(node, process.argv[profileAt + 2] ?? "write")
+  }
 } finally {
   for (const server of servers) await server.stop()
   rmSync(directory, { recursive: true, force: true })

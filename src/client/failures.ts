@@ -70,13 +70,22 @@ const readClientError = ({ reason }: HttpClientError.HttpClientError): Failure =
   }
 }
 
+/** What a schema says in lines, `problem` and `at ["field"]…`, in the form of the API. */
+const invalidRequest = (text: string): Refusal.InvalidRequest => {
+  const field = /\bat \["([^"]+)"\]/.exec(text)?.[1]
+  const problem = text.split("\n")[0]!
+  return new Refusal.InvalidRequest(
+    field === undefined ? { message: problem } : { field, message: `${field}: ${problem}` }
+  )
+}
+
 /** `wasSent`: whether a schema that fails is that of the answer, and not that of the request. */
 export const read = (error: unknown, wasSent = true): Failure => {
   if (isNodeRefusal(error)) return { kind: "answer", error }
   if (HttpClientError.isHttpClientError(error)) return readClientError(error)
   if (Cause.isTimeoutError(error)) return { kind: "lost", message: "it took too long" }
   if (Schema.isSchemaError(error) && !wasSent) {
-    const problem = new Refusal.InvalidRequest({ message: error.message.replaceAll("\n", " ") })
+    const problem = invalidRequest(error.message)
     return { kind: "unsent", error: problem, message: problem.message }
   }
   const detail = deepest(error).split("\n")[0]

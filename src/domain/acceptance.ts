@@ -13,7 +13,7 @@ import * as Hlc from "./hlc.ts"
 import * as Ids from "./ids.ts"
 import * as Limits from "./limits.ts"
 import { type NodeKey, parseNodeId } from "./node-id.ts"
-import { type Op, opTypes, type Record } from "./record.ts"
+import { authorOf, type Op, opTypes, type Record } from "./record.ts"
 import * as Retention from "./retention.ts"
 import * as Signature from "./signature.ts"
 import { InvalidRecord } from "./wire.ts"
@@ -129,7 +129,8 @@ export interface Signatures {
 }
 
 /** The signatures of a record that has passed {@link formProblem}. */
-export const signaturesOf = (hashes: Hashes, record: Record, author: Ids.Address): Signatures => {
+export const signaturesOf = (hashes: Hashes, record: Record): Signatures => {
+  const author = authorOf(record)
   const recovery = {
     digest: Signature.recordDigest(hashes, record),
     rs: record.sig.subarray(0, 64),

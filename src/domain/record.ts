@@ -92,3 +92,17 @@ export const authorOf = (record: Record): Ids.Address => {
 /** A leave is a removal of exactly oneself. */
 export const isLeave = (op: Pick<Op, "op" | "actor" | "targets">): boolean =>
   op.op === opTypes.remove && op.targets.length === 1 && op.targets[0] === op.actor
+
+/** Roughly what a record takes in memory, bytes: for bounds. */
+export const sizeOf = (record: Record): number => {
+  const fixed = 512
+  switch (record.kind) {
+    case "message":
+      return fixed + record.content.length + (record.control?.length ?? 0)
+    case "op":
+      return fixed + record.targets.length * 128 + (record.observed?.length ?? 0) * 128
+    case "read":
+    case "identity":
+      return fixed
+  }
+}

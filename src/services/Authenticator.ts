@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Address } from "../domain/ids.ts"
 import type { Kind, SigVersion } from "../domain/record.ts"
+import type { Purpose } from "../domain/signature.ts"
 import type { Overloaded, RateLimited, Unauthenticated } from "../domain/refusal.ts"
 
 /** A signature as it came, its shape and range checked. */
@@ -18,9 +19,10 @@ export interface Claim {
   readonly sigVersion: SigVersion
 }
 
-/** A claim whose signature was checked over `digest`. */
+/** A claim whose signature was checked, for this purpose and over `digest`. */
 export interface Proof extends Claim {
   readonly Proof: unique symbol
+  readonly purpose: Purpose
   readonly digest: string
 }
 
@@ -31,8 +33,8 @@ export class Authenticator extends Context.Service<Authenticator, {
   request(claim: Claim, digest: string): Effect.Effect<Proof, Unauthenticated | RateLimited | Overloaded>
   /**
    * Proves and performs a write whose record has the id `digest`. The same write again gets the first answer: from the
-   * first call if that succeeded or is still under way, else from `stored` when the signature is older than this node's
-   * memory. A write that failed may be tried again.
+   * first call if that succeeds, also when it is still under way, else from `stored` when the signature is older than this
+   * node's memory. A write that failed may be tried again. One that was begun is seen through, even when its caller goes.
    */
   write<A, E, R, E2, R2>(
     claim: Claim,

@@ -24,6 +24,9 @@ export class Groups extends Context.Service<Groups, {
    * undefined.
    */
   use<A>(chatId: ChatId, f: (group: Group) => A): Effect.Effect<A, StoreError>
-  /** Takes in an accepted op, which has this place in the writer's queue. For use inside `use`. */
-  apply(group: Group, op: Op, ticket: Ticket): void
+  /**
+   * Takes in accepted ops of one group, the last of which has this place in the writer's queue: one refold at most
+   * (SPEC §5.2). For use inside `use`.
+   */
+  apply(group: Group, ops: ReadonlyArray<Op>, ticket: Ticket): void
 }>()("p2p-mes/services/Groups") {}

@@ -6,7 +6,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Hlc } from "../domain/hlc.ts"
 import type * as Ids from "../domain/ids.ts"
-import type { Conflict, Forbidden, InvalidRequest, NotFound, Overloaded } from "../domain/refusal.ts"
+import type { Conflict, Forbidden, InvalidRequest, NotFound, Overloaded, Unauthenticated } from "../domain/refusal.ts"
 import type { Proof } from "./Authenticator.ts"
 import type { Ticket } from "./Writer.ts"
 
@@ -28,10 +28,10 @@ export type Sought =
   | { readonly kind: "message"; readonly id: Ids.MessageId }
   | { readonly kind: "op"; readonly id: Ids.OpId }
   | { readonly kind: "read"; readonly id: Ids.ReadId; readonly chatId: Ids.ChatId; readonly reader: Ids.Address }
-  | { readonly kind: "identity"; readonly id: Ids.IdentityId; readonly address: Ids.Address }
+  | { readonly kind: "identity"; readonly id: Ids.IdentityId; readonly address: Ids.Address; readonly ts: number }
 
 export class Ingest extends Context.Service<Ingest, {
-  /** `fields.sender` and `fields.ts` are the proof's; the proof is over `ids.messageId(fields)`. */
+  /** The proof is the author's, over `ids.messageId(fields)`, and of its time; another one is a defect. So below. */
   message(
     place: Place,
     fields: Ids.MessageFields,
@@ -47,6 +47,9 @@ export class Ingest extends Context.Service<Ingest, {
     proof: Proof
   ): Effect.Effect<Receipt<Ids.ReadId>, InvalidRequest | Forbidden | NotFound | Overloaded>
   identity(fields: Ids.IdentityFields, proof: Proof): Effect.Effect<Receipt<Ids.IdentityId>, Overloaded>
-  /** What an earlier accepted write was answered, as far as this node still knows. */
-  receipt(sought: Sought): Effect.Effect<Receipt<string> | undefined, Overloaded>
+  /**
+   * What an earlier accepted write was answered, as far as this node still knows. Refuses an identity that is older than
+   * the one stored: it may have been used before this node's memory begins.
+   */
+  receipt(sought: Sought): Effect.Effect<Receipt<string> | undefined, Unauthenticated | Overloaded>
 }>()("p2p-mes/services/Ingest") {}

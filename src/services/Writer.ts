@@ -2,8 +2,8 @@
  * The one path to the disk. Records are accepted into a bounded queue at once; a single fiber commits them in batches,
  * in order, and then lets the Merkle trees know. So answers do not wait for the disk, and the disk is used well.
  *
- * `offer`, `pending` and `hasRoom` are plain functions: the caller decides and enqueues without a turn of the event loop
- * between, which is what makes an authority check and the write that it allows one step.
+ * `offer` and `pending` are plain functions: the caller decides and enqueues without a turn of the event loop between,
+ * which is what makes an authority check and the write that it allows one step.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -18,6 +18,8 @@ export type Ticket = number
 
 /** What happened to one record, told after the commit and in its order. */
 export interface Committed {
+  /** Counts up by one from record to record: who sees a gap has missed some. */
+  readonly ticket: Ticket
   readonly record: Record
   readonly outcome: Outcome
 }
@@ -42,9 +44,9 @@ export class Writer extends Context.Service<Writer, {
   committed(ticket: Ticket): Effect.Effect<void>
   /**
    * Waits until all accepted records that touch one of `names` (chats and users) are committed. True when there was
-   * something to wait for.
+   * something to wait for. Fails while commits fail, and after some seconds: a reader must not wait for ever.
    */
-  settled(names: Iterable<string>): Effect.Effect<boolean>
+  settled(names: Iterable<string>): Effect.Effect<boolean, Overloaded>
   /** Everything committed, in order. Slow subscribers lose the oldest: for events, not for sync. */
   readonly commits: PubSub.PubSub<ReadonlyArray<Committed>>
   stats(): WriterStats

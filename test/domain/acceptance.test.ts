@@ -6,7 +6,7 @@ import * as Bytes from "../../src/domain/bytes.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
 import { nodeIdOf, parseNodeId } from "../../src/domain/node-id.ts"
-import type { Dot, Identity, Message, Op, Read, Record as Rec } from "../../src/domain/record.ts"
+import { authorOf, type Dot, type Identity, type Message, type Op, type Read, type Record as Rec } from "../../src/domain/record.ts"
 import * as Retention from "../../src/domain/retention.ts"
 import * as Signature from "../../src/domain/signature.ts"
 import { aMessage, anIdentity, anOp, aRead, aRecord, Dice, hashes, kinds, nodes, Seed, ts, users } from "./records.ts"
@@ -303,8 +303,8 @@ describe("acceptance: signatures", () => {
     const dice = new Dice(seed)
     for (const kind of kinds) {
       const record = aRecord(kind, dice)
-      const wanted = Acceptance.signaturesOf(hashes, record, alice)
-      assert.strictEqual(wanted.author, alice)
+      const wanted = Acceptance.signaturesOf(hashes, record)
+      assert.strictEqual(wanted.author, authorOf(record))
       assert.deepStrictEqual(wanted.recovery.digest, Signature.recordDigest(hashes, record))
       assert.deepStrictEqual(Bytes.concat([wanted.recovery.rs, Bytes.u8(wanted.recovery.v)]), record.sig)
       if (record.kind !== "op") assert.isUndefined(wanted.stamp)

@@ -223,6 +223,27 @@ describe("two users", () => {
   })
 })
 
+describe("the client guide", () => {
+  it("has an example that runs as it stands", async () => {
+    const guide = readFileSync(new URL("../../docs/client-guide.md", import.meta.url), "utf8")
+    const example = /```ts\n(import [^]*?)```/.exec(guide)![1]!
+      .replace("http://127.0.0.1:4280", url)
+      .replace(/from "([^"]+)"/g, (_, name: string) => {
+        const path = name === "p2p-mes/client"
+          ? new URL("../../src/client/index.ts", import.meta.url).href
+          : import.meta.resolve(name)
+        return `from ${JSON.stringify(path)}`
+      })
+    writeFileSync(file("example.ts"), example)
+    const child = spawn(process.execPath, [file("example.ts")], { stdio: "pipe" })
+    const [stdout, stderr] = [textOf(child, "stdout"), textOf(child, "stderr")]
+    const code = await new Promise((resolve) => child.on("close", resolve))
+    assert.deepStrictEqual([code, stderr()], [0, ""])
+    assert.match(stdout(), /^0x[0-9a-f]{64} true$/m)
+    assert.match(stdout(), /^group 0 only me here so far$/m)
+  })
+})
+
 describe("options", () => {
   it("come from flags, then the environment, then the file", async () => {
     writeFileSync(file("both.toml"), `node = "${url}"\nkey = "alice.key"\njson = true\n`)

@@ -105,7 +105,11 @@ describe("a host app", () => {
       assert.strictEqual(described.body.network, "desk")
       assert.strictEqual(described.body.peer_id, node.id)
       // and straight through the services, without HTTP
-      const place = { kind: "dm", chatId: Ids.dmChatId(Context.get(context, Hashing), alice.address, bob.address), peer: bob.address } as const
+      const place = {
+        kind: "dm",
+        chatId: Ids.dmChatId(Context.get(context, Hashing), alice.address, bob.address),
+        peer: bob.address
+      } as const
       const page = yield* Context.get(context, Views).history(alice.address, place, { direction: "before", limit: 10 })
       assert.deepStrictEqual(page.messages.map(({ content }) => content), ["hello"])
     }).pipe(Effect.scoped))

@@ -30,7 +30,7 @@ const judge = Effect.fnUntraced(function*(page: ReadonlyArray<Record>) {
   const sound: Array<readonly [Record, Signatures]> = []
   for (const record of page) {
     const problem = formProblem(hashes, record)
-    if (problem === undefined) sound.push([record, signaturesOf(hashes, record, authorOf(record))])
+    if (problem === undefined) sound.push([record, signaturesOf(hashes, record)])
     else findings.push({ kind: record.kind, what: record.id, problem: `${problem.field} ${problem.message}` })
   }
   const authors = yield* verifier.recoverAll(sound.map(([, { recovery }]) => recovery))

@@ -96,8 +96,7 @@ interface Slot {
 
 /** How a thread is made: the file beside this one, source in the checkout and JavaScript once built. */
 export const spawn = (backend: BackendName): Worker => {
-  const extension = new URL(import.meta.url).pathname.endsWith(".ts") ? ".ts" : ".js"
-  return new Worker(new URL(`./verify.worker${extension}`, import.meta.url), {
+  return new Worker(new URL("./verify.worker.ts", import.meta.url), {
     name: "verify",
     workerData: { backend },
     execArgv: []

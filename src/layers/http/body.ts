@@ -27,6 +27,9 @@ const problemOf = (bytes: Uint8Array): string | undefined => {
 export const isAnnounced = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0
 
+/** Nothing is proven before the body is here, so slow senders must not hold a place for long. */
+const bodyMsMax = 5_000
+
 /** Whether reading stopped because the body has too many bytes; else the connection broke. */
 const isOverflow = ({ reason }: HttpServerError.HttpServerError): boolean =>
   reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
@@ -45,6 +48,10 @@ export const check = (
   return request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(bytesMax)),
     Effect.mapError((error) => isOverflow(error) ? tooLarge : invalid("the body was cut off")),
+    Effect.timeoutOrElse({
+      duration: bodyMsMax,
+      orElse: () => Effect.fail(invalid(`the body did not come within ${bodyMsMax / 1_000} s`))
+    }),
     Effect.flatMap((buffer): Effect.Effect<void, InvalidRequest> => {
       const problem = problemOf(new Uint8Array(buffer))
       return problem === undefined ? Effect.void : Effect.fail(invalid(problem))

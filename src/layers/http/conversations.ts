@@ -4,7 +4,6 @@ import { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Credentials } from "../../api/Authentication.ts"
 import { type NewMessage, type NewOp, NodeApi } from "../../api/NodeApi.ts"
-import { opShapeProblem } from "../../domain/acceptance.ts"
 import { Hashing } from "../../domain/hashing.ts"
 import type { Hlc } from "../../domain/hlc.ts"
 import * as Ids from "../../domain/ids.ts"
@@ -12,9 +11,11 @@ import { pageDefault } from "../../domain/limits.ts"
 import { opTypes, roles } from "../../domain/record.ts"
 import { Forbidden, InvalidRequest, NotFound } from "../../domain/refusal.ts"
 import { Authenticator, type Claim } from "../../services/Authenticator.ts"
+import { HybridClock } from "../../services/HybridClock.ts"
 import { Ingest, type Place, type Receipt } from "../../services/Ingest.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
 import { Views } from "../../services/Views.ts"
+import { opProblem, upToProblem } from "../node/ingest.ts"
 import * as Answers from "./answers.ts"
 
 type PageQuery = {
@@ -27,12 +28,19 @@ type PageQuery = {
 export const originForm = (url: string): string =>
   url.startsWith("/") ? url : url.replace(/^[a-z]+:\/\/[^/?#]*/i, "") || "/"
 
+/** Raw bytes above 127 would have to be signed as sent, and a server shows them as characters. */
+const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text)
+
 /** Proves a call that reads: its method and target are what was signed. */
 export const proveRequest = Effect.gen(function*() {
   const request = yield* HttpServerRequest.HttpServerRequest
   const claim = yield* Credentials
   const hashes = yield* Hashing
-  const digest = Ids.requestId(hashes, request.method, originForm(request.originalUrl))
+  const target = originForm(request.originalUrl)
+  if (!isAscii(target)) {
+    return yield* new InvalidRequest({ field: "path", message: "a target is ASCII: percent-encode what is not" })
+  }
+  const digest = Ids.requestId(hashes, request.method, target)
   return yield* (yield* Authenticator).request(claim, digest)
 })
 
@@ -43,6 +51,7 @@ const make = Effect.gen(function*() {
   const ingest = yield* Ingest
   const views = yield* Views
   const node = yield* NodeKey
+  const clock = yield* HybridClock
 
   const send = Effect.fnUntraced(function*(
     place: Place,
@@ -70,6 +79,8 @@ const make = Effect.gen(function*() {
   })
 
   const read = Effect.fnUntraced(function*(place: Place, upTo: Hlc, prefer: string | undefined) {
+    const problem = upToProblem(upTo, clock.wall())
+    if (problem !== undefined) return yield* problem
     const claim = yield* Credentials
     const fields: Ids.ReadFields = { chatId: place.chatId, reader: claim.user, ts: claim.ts, upTo }
     const id = Ids.readId(hashes, fields)
@@ -109,8 +120,8 @@ const make = Effect.gen(function*() {
     prefer: string | undefined
   ) {
     const fields: Ids.OpFields = { chatId, actor: claim.user, ts: claim.ts, node: node.id, ...change }
-    const shape = opShapeProblem(hashes, fields)
-    if (shape !== undefined) return yield* new InvalidRequest({ field: shape[0], message: `${shape[0]} ${shape[1]}` })
+    const problem = opProblem(hashes, fields)
+    if (problem !== undefined) return yield* problem
     const id = Ids.opId(hashes, fields)
     const receipt: Receipt<string> = yield* authenticator.write(
       claim,

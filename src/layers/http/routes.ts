@@ -41,7 +41,7 @@ const allowedByPath: ReadonlyMap<string, ReadonlyArray<string>> = (() => {
     }
   }
   // "…/messages/read" comes before "…/messages/:any", which it matches too
-  const byParameters = [...found]
+  const byParameters = [...found].sort(([a], [b]) => a.split(":").length - b.split(":").length)
   return new Map(byParameters.map(([path, allowed]) => [path, [...new Set(allowed)]]))
 })()
 
@@ -73,6 +73,28 @@ const layerOtherMethods = HttpRouter.use(Effect.fnUntraced(function*(router) {
   }
 }))
 
+/**
+ * The reference page carries its script, which knows hosts for fonts, a proxy and more: a browser is told to ask none but
+ * this node.
+ */
+const layerOwnHostOnly = HttpRouter.middleware(
+  Effect.map(HttpServerResponse.setHeader(
+    "content-security-policy",
+    [
+      "default-src 'none'",
+      "script-src 'unsafe-inline' 'unsafe-eval'",
+      "style-src 'unsafe-inline'",
+      "img-src 'self' data: blob:",
+      "font-src 'self' data:",
+      "worker-src 'self' blob:",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'"
+    ].join("; ")
+  ))
+).layer
+
 /** The API with its documentation: mount it in any `HttpRouter`. */
 export const layerRoutes = (options: RoutesOptions) =>
   Layer.mergeAll(
@@ -85,7 +107,9 @@ export const layerRoutes = (options: RoutesOptions) =>
       ]),
       Layer.provide([Authentication.layer(options.limits), RequestErrors.layer])
     ),
-    HttpApiScalar.layer(NodeApi, { path: "/docs", scalar: { withDefaultFonts: false } }),
+    HttpApiScalar.layer(NodeApi, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(
+      Layer.provide(layerOwnHostOnly)
+    ),
     layerOtherMethods
   )
 
@@ -126,12 +150,19 @@ export const layerCors = HttpRouter.cors({
   maxAge: 86_400
 })
 
-/** Counts answers by status. */
+/** Counts answers by status, and logs what should never happen. */
 export const layerCounted = HttpRouter.middleware(
   Effect.map(
     Metrics.make,
     (metrics) => (httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>) =>
-      Effect.tap(httpEffect, (response) => Effect.sync(() => metrics.answered(response.status)))
+      httpEffect.pipe(
+        Effect.tap((response) => Effect.sync(() => metrics.answered(response.status))),
+        // a mistake of this program: the caller gets an empty 500, and the operator must learn why
+        Effect.tapDefect((defect) => {
+          metrics.answered(500)
+          return Effect.logError("a request failed by a defect", defect)
+        })
+      )
   ),
   { global: true }
 )

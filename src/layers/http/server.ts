@@ -6,7 +6,7 @@ import { createServer } from "node:http"
 import { layerCors, layerCounted, layerNotFound, layerRoutes, type RoutesOptions } from "./routes.ts"
 
 /** A whole request must have come by then, so that slow senders do not pile up. */
-const requestMsMax = 30_000
+const requestMsMax = 15_000
 /** Requests under way get this long to finish at shutdown. */
 const shutdownMsMax = 5_000
 
@@ -23,7 +23,13 @@ export const layer = (options: ServerOptions) =>
     { disableLogger: true, disableListenLog: true }
   ).pipe(
     Layer.provideMerge(NodeHttpServer.layer(
-      () => createServer({ requestTimeout: requestMsMax, headersTimeout: requestMsMax, keepAliveTimeout: 65_000 }),
+      () =>
+        createServer({
+          requestTimeout: requestMsMax,
+          headersTimeout: requestMsMax,
+          connectionsCheckingInterval: 1_000,
+          keepAliveTimeout: 65_000
+        }),
       { host: options.host, port: options.port, gracefulShutdownTimeout: shutdownMsMax }
     ))
   )

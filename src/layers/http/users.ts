@@ -39,7 +39,7 @@ export const layer = HttpApiBuilder.group(
           "identity",
           id,
           (proof) => ingest.identity(fields, proof),
-          ingest.receipt({ kind: "identity", id, address: claim.user })
+          ingest.receipt({ kind: "identity", id, address: claim.user, ts: claim.ts })
         )
         return yield* Answers.taken(receipt, { identity_id: `0x${id}` }, headers.prefer)
       }),

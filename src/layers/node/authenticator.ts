@@ -8,6 +8,7 @@ import { Hashing } from "../../domain/hashing.ts"
 import type { Address } from "../../domain/ids.ts"
 import { type IngestLimits, requestMsMax } from "../../domain/limits.ts"
 import { Overloaded, RateLimited, Unauthenticated } from "../../domain/refusal.ts"
+import type { Kind } from "../../domain/record.ts"
 import * as Signature from "../../domain/signature.ts"
 import { Authenticator, type Claim, type Proof } from "../../services/Authenticator.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
@@ -56,32 +57,24 @@ export const layer = (limits: IngestLimits) =>
         const sig = claim.sig.slice()
         sig[64] = worked
         return {
-          proof: { ...claim, sig, digest } as unknown as Proof,
+          proof: { ...claim, sig, purpose, digest } as unknown as Proof,
           key: Bytes.toHex(hashes.blake3(Bytes.fromText(`${claim.user}\n${text}`)))
         }
       })
 
-      const spend = (user: Address): Effect.Effect<void, RateLimited> => {
-        const seconds = rate.spend(user, clock.wall())
-        return seconds === 0
-          ? Effect.void
-          : Effect.fail(
-            new RateLimited({ message: `too many requests; try again in ${seconds} s`, retry_after: seconds })
-          )
+      /** Pays for a call and remembers it, in one step; what stands in the way, if anything. */
+      const admit = (key: string, claim: Claim, answer: Answer): RateLimited | Overloaded | undefined => {
+        // paid first, so that one user cannot fill the memory that all need
+        const seconds = rate.spend(claim.user, clock.wall())
+        if (seconds > 0) {
+          return new RateLimited({ message: `too many requests; try again in ${seconds} s`, retry_after: seconds })
+        }
+        return replay.set(key, claim.ts, answer, clock.wall()) ? undefined : new Overloaded({
+          reason: "replay-cache",
+          message: "more signed requests in a minute than this node can remember; try again",
+          retry_after: 10
+        })
       }
-
-      const remember = (key: string, ts: number, answer: Answer): Effect.Effect<void, Overloaded> =>
-        Effect.suspend(() =>
-          replay.set(key, ts, answer, clock.wall())
-            ? Effect.void
-            : Effect.fail(
-              new Overloaded({
-                reason: "replay-cache",
-                message: "more signed requests in a minute than this node can remember; try again",
-                retry_after: 10
-              })
-            )
-        )
 
       const forgotten = Effect.suspend(() =>
         Effect.fail(
@@ -93,6 +86,11 @@ export const layer = (limits: IngestLimits) =>
           })
         )
       )
+
+      const used = new Unauthenticated({
+        reason: "replayed",
+        message: "this signature was used before: sign again, with another X-Ts"
+      })
 
       return Authenticator.of({
         check: Effect.fnUntraced(function*(claim) {
@@ -117,50 +115,49 @@ export const layer = (limits: IngestLimits) =>
         request: Effect.fnUntraced(function*(claim, digest) {
           const { key, proof } = yield* prove(claim, "request", digest)
           if (replay.isForgotten(claim.ts)) return yield* forgotten
-          if (replay.get(key, claim.ts) !== undefined) {
-            return yield* new Unauthenticated({
-              reason: "replayed",
-              message: "this signature was used before: sign again, with another X-Ts"
-            })
-          }
-          // before it is remembered, so that one user cannot fill the memory that all need
-          yield* spend(claim.user)
-          yield* remember(key, claim.ts, "request")
-          return proof
+          const refusal = replay.get(key, claim.ts) === undefined ? admit(key, claim, "request") : used
+          return refusal === undefined ? proof : yield* Effect.fail(refusal)
         }),
 
         write: <A, E, R, E2, R2>(
           claim: Claim,
-          kind: Signature.Purpose,
+          kind: Kind,
           digest: string,
           perform: (proof: Proof) => Effect.Effect<A, E, R>,
           stored: Effect.Effect<A | undefined, E2, R2>
         ) =>
-          Effect.gen(function*() {
-            const { key, proof } = yield* prove(claim, kind, digest)
-            const first = replay.get(key, claim.ts)
-            if (first !== undefined) {
-              return yield* (yield* Deferred.await(first as Exclude<Answer, "request">)) as Exit.Exit<A, E>
-            }
-            yield* spend(claim.user)
-            const answer = Deferred.makeUnsafe<Exit.Exit<unknown, unknown>>()
-            yield* remember(key, claim.ts, answer)
-            const run: Effect.Effect<A, E | E2 | Unauthenticated, R | R2> = Effect.gen(function*() {
+          Effect.flatMap(prove(claim, kind, digest), ({ key, proof }) => {
+            type Answered = Effect.Effect<A, E | E2 | Unauthenticated | RateLimited | Overloaded, R | R2>
+
+            const run = Effect.gen(function*() {
               const known = yield* stored
               if (known !== undefined) return known
               if (replay.isForgotten(claim.ts)) return yield* forgotten
               return yield* perform(proof)
             })
-            // seen through even when the caller hangs up, because others may wait for this answer
-            return yield* Effect.uninterruptible(run).pipe(
-              Effect.onExit((exit) =>
-                Effect.sync(() => {
-                  // what failed may be tried again with the same signature
-                  if (Exit.isFailure(exit)) replay.delete(key, claim.ts)
-                  Deferred.doneUnsafe(answer, Exit.succeed(exit))
-                })
+
+            /** Waits for the first call with this signature; if that fails, this one is the first. */
+            const follow = (first: Exclude<Answer, "request">): Answered =>
+              Effect.flatMap(Deferred.await(first), (exit) =>
+                Exit.isSuccess(exit) ? Effect.succeed(exit.value as A) : attempt)
+
+            const attempt: Answered = Effect.flatten(Effect.uninterruptible(Effect.suspend(() => {
+              const first = replay.get(key, claim.ts)
+              if (first !== undefined) return Effect.succeed(follow(first as Exclude<Answer, "request">))
+              const answer = Deferred.makeUnsafe<Exit.Exit<unknown, unknown>>()
+              const refusal = admit(key, claim, answer)
+              if (refusal !== undefined) return Effect.succeed(Effect.fail(refusal) as Answered)
+              return Effect.exit(run).pipe(
+                Effect.tap((exit) =>
+                  Effect.sync(() => {
+                    // what failed may be tried again with the same signature
+                    if (Exit.isFailure(exit)) replay.delete(key, claim.ts)
+                    Deferred.doneUnsafe(answer, Exit.succeed(exit))
+                  })
+                )
               )
-            )
+            })))
+            return attempt
           })
       })
     })

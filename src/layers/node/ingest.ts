@@ -4,33 +4,49 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Acceptance from "../../domain/acceptance.ts"
-import { Hashing } from "../../domain/hashing.ts"
+import { type Hashes, Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
-import type * as Ids from "../../domain/ids.ts"
+import * as Ids from "../../domain/ids.ts"
 import { driftMsMax, type IngestLimits } from "../../domain/limits.ts"
-import { isLeave, type Op, opTypes, type Record } from "../../domain/record.ts"
-import { Conflict, Forbidden, InvalidRequest, NotFound, Overloaded } from "../../domain/refusal.ts"
+import { isLeave, type Kind, type Op, opTypes, type Record } from "../../domain/record.ts"
+import { Conflict, Forbidden, InvalidRequest, type NotFound, Overloaded, Unauthenticated } from "../../domain/refusal.ts"
 import { stampDigest } from "../../domain/signature.ts"
 import type { Proof } from "../../services/Authenticator.ts"
 import { type Group, Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import { Ingest, type Place, type Sought } from "../../services/Ingest.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
-import { reasonText, Store, type StoreError } from "../../services/Store.ts"
-import { type Ticket, Writer } from "../../services/Writer.ts"
-import { RecentIds } from "./recent-ids.ts"
+import { Store, type StoreError } from "../../services/Store.ts"
+import { Writer } from "../../services/Writer.ts"
+import { type Accepted, RecentIds } from "./recent-ids.ts"
+import { asMember, notMember, unavailable, unknownGroup } from "./refusals.ts"
 
 /** Ids remembered in each of two generations; at more than this in three minutes, the store is asked. */
 const recentMax = 250_000
 
-type Taken = Result.Result<{ readonly hlc: Hlc.Hlc; readonly ticket: Ticket }, Overloaded>
+type Taken = Result.Result<Accepted, Overloaded>
 
-/** A broken store is not the caller's fault, and may be mended: she comes back later. */
-export const unavailable = (error: StoreError): Overloaded =>
-  new Overloaded({ reason: "queue", message: `the node cannot answer: ${reasonText[error.reason]}`, retry_after: 5 })
+/** What is wrong with a read position, whoever asks (SPEC §8). */
+export const upToProblem = (upTo: Hlc.Hlc, wallMs: number): InvalidRequest | undefined => {
+  const ahead = Hlc.physicalMs(upTo) - wallMs
+  return ahead <= driftMsMax ? undefined : new InvalidRequest({
+    field: "up_to",
+    message: `up_to is ${ahead} ms ahead of this node's clock, ${driftMsMax} ms are allowed`
+  })
+}
 
-export const unknownGroup = () => new NotFound({ message: "no such group is known to this node" })
-export const notMember = () => new Forbidden({ message: "you are not a member of this group (any more)" })
+/** What is wrong with an op's fields, whoever asks (SPEC §5.2). */
+export const opProblem = (hashes: Hashes, fields: Ids.OpFields): InvalidRequest | undefined => {
+  const shape = Acceptance.opShapeProblem(hashes, fields)
+  return shape === undefined ? undefined : new InvalidRequest({ field: shape[0], message: `${shape[0]} ${shape[1]}` })
+}
+
+/** A proof of something else is a mistake of the program, not of the user: no record may come of it. */
+const requireProof = (proof: Proof, purpose: Kind, id: string, author: Ids.Address, ts: number): void => {
+  if (proof.purpose !== purpose || proof.digest !== id || proof.user !== author || proof.ts !== ts) {
+    throw new Error(`a proof for ${proof.purpose} ${proof.digest} does not fit ${purpose} ${id}`)
+  }
+}
 
 export const layer = (limits: IngestLimits) =>
   Layer.effect(
@@ -70,8 +86,9 @@ export const layer = (limits: IngestLimits) =>
         }
         const offered = writer.offer(record)
         if (Result.isFailure(offered)) return Result.fail(offered.failure)
-        recent.add(record.id, record.hlc, steadyMs())
-        return Result.succeed({ hlc: record.hlc, ticket: offered.success })
+        const accepted = { hlc: record.hlc, ticket: offered.success }
+        recent.add(record.id, accepted, steadyMs())
+        return Result.succeed(accepted)
       }
 
       const inGroup = <A, E>(
@@ -81,35 +98,19 @@ export const layer = (limits: IngestLimits) =>
         groups.use(chatId, f).pipe(Effect.mapError(unavailable), Effect.flatMap(Effect.fromResult))
 
       /** Runs `write` when `user` may write at `place` now, in the same step. */
-      const asMember = (
+      const writeAt = (
         place: Place,
         user: Ids.Address,
         write: () => Taken
-      ): Effect.Effect<Result.Result.Success<Taken>, Forbidden | NotFound | Overloaded> =>
+      ): Effect.Effect<Accepted, Forbidden | NotFound | Overloaded> =>
         place.kind === "dm"
           ? Effect.suspend(() => Effect.fromResult(write()))
-          : inGroup(
-            place.chatId,
-            (group): Result.Result<Result.Result.Success<Taken>, Forbidden | NotFound | Overloaded> =>
-              group.membership.creator === undefined
-                ? Result.fail(unknownGroup())
-                : group.membership.isMember(user)
-                ? write()
-                : Result.fail(notMember())
-          )
+          : inGroup(place.chatId, (group): Result.Result<Accepted, Forbidden | NotFound | Overloaded> => {
+            const member = asMember(group, user)
+            return Result.isSuccess(member) ? write() : Result.fail(member.failure)
+          })
 
       const peerOf = (place: Place) => place.kind === "dm" ? { peer: place.peer } : {}
-
-      /**
-       * Whether a stamp above `upTo` would be early, though `upTo` is not: its logical counter is at its end. Such a mark
-       * must not move the clock, or one caller could stop all others from writing.
-       */
-      const leavesNoRoom = (upTo: Hlc.Hlc): boolean =>
-        upTo > clock.last() &&
-        Result.match(Hlc.receive(clock.last(), upTo, clock.wall()), {
-          onFailure: () => true,
-          onSuccess: (merged) => Hlc.isEarly(Hlc.send(merged, clock.wall()), clock.wall())
-        })
 
       const stored = (sought: Sought): Effect.Effect<Record | undefined, StoreError> => {
         switch (sought.kind) {
@@ -126,95 +127,83 @@ export const layer = (limits: IngestLimits) =>
 
       return Ingest.of({
         message: (place, fields, proof) =>
-          Effect.map(
-            asMember(place, fields.sender, () =>
-              take({
-                kind: "message",
-                id: proof.digest as Ids.MessageId,
-                ...fields,
-                ...peerOf(place),
-                ...envelope(proof, clock.send())
-              })),
-            (taken) => ({ id: proof.digest as Ids.MessageId, ...taken })
-          ),
+          Effect.suspend(() => {
+            const id = Ids.messageId(hashes, fields)
+            requireProof(proof, "message", id, fields.sender, fields.ts)
+            return Effect.map(
+              writeAt(place, fields.sender, () =>
+                take({ kind: "message", id, ...fields, ...peerOf(place), ...envelope(proof, clock.send()) })),
+              (accepted) => ({ id, ...accepted })
+            )
+          }),
 
-        read: (place, fields, proof) => {
-          const ahead = Hlc.physicalMs(fields.upTo) - clock.wall()
-          if (ahead > driftMsMax) {
-            return Effect.fail(
-              new InvalidRequest({
-                field: "up_to",
-                message: `up_to is ${ahead} ms ahead of this node's clock, ${driftMsMax} ms are allowed`
-              })
+        read: (place, fields, proof) =>
+          Effect.gen(function*() {
+            const id = Ids.readId(hashes, fields)
+            requireProof(proof, "read", id, fields.reader, fields.ts)
+            const problem = upToProblem(fields.upTo, clock.wall())
+            if (problem !== undefined) return yield* problem
+            return yield* Effect.map(
+              writeAt(place, fields.reader, () => {
+                // At or above what it marks, which another node may have stamped ahead of this one. The clock stays where
+                // it is: marks need no stamp of their own, and nobody may push it by marking.
+                const hlc = Hlc.max(clock.send(), fields.upTo)
+                return take({ kind: "read", id, ...fields, ...peerOf(place), ...envelope(proof, hlc) })
+              }),
+              (accepted) => ({ id, ...accepted })
             )
-          }
-          if (leavesNoRoom(fields.upTo)) {
-            return Effect.fail(
-              new InvalidRequest({ field: "up_to", message: "up_to leaves no room for a stamp above it: take a lower one" })
-            )
-          }
-          return Effect.map(
-            asMember(place, fields.reader, () => {
-              // a mark is stamped above what it marks, which another node may have stamped ahead of this one
-              clock.receive(fields.upTo)
-              return take({
-                kind: "read",
-                id: proof.digest as Ids.ReadId,
-                ...fields,
-                ...peerOf(place),
-                ...envelope(proof, clock.send())
-              })
-            }),
-            (taken) => ({ id: proof.digest as Ids.ReadId, ...taken })
-          )
-        },
+          }),
 
         identity: (fields, proof) =>
-          Effect.suspend(() =>
-            Effect.fromResult(
-              take({
-                kind: "identity",
-                id: proof.digest as Ids.IdentityId,
-                ...fields,
-                ...envelope(proof, clock.send())
-              })
-            )
-          ).pipe(Effect.map((taken) => ({ id: proof.digest as Ids.IdentityId, ...taken }))),
+          Effect.suspend(() => {
+            const id = Ids.identityId(hashes, fields)
+            requireProof(proof, "identity", id, fields.address, fields.ts)
+            const taken = take({ kind: "identity", id, ...fields, ...envelope(proof, clock.send()) })
+            return Effect.map(Effect.fromResult(taken), (accepted) => ({ id, ...accepted }))
+          }),
 
         op: Effect.fnUntraced(function*(fields, proof) {
-          const shape = Acceptance.opShapeProblem(hashes, fields)
-          if (shape !== undefined) {
-            return yield* new InvalidRequest({ field: shape[0], message: `${shape[0]} ${shape[1]}` })
-          }
-          const taken = yield* inGroup(
+          const id = Ids.opId(hashes, fields)
+          requireProof(proof, "op", id, fields.actor, fields.ts)
+          const problem = opProblem(hashes, fields)
+          if (problem !== undefined) return yield* problem
+          const accepted = yield* inGroup(
             fields.chatId,
-            (group): Result.Result<Result.Result.Success<Taken>, Forbidden | NotFound | Conflict | Overloaded> => {
+            (group): Result.Result<Accepted, Forbidden | NotFound | Conflict | Overloaded> => {
               const refusal = refuseOp(group, fields, limits)
               if (refusal !== undefined) return Result.fail(refusal)
               const unstamped = {
                 kind: "op" as const,
-                id: proof.digest as Ids.OpId,
+                id,
                 ...fields,
                 ...envelope(proof, clock.send()),
                 ...(fields.op === opTypes.remove ? { observed: group.membership.liveDots(fields.targets) } : {})
               }
               const op: Op = { ...unstamped, stamp: node.sign(stampDigest(hashes, unstamped)) }
               const taken = take(op)
-              if (Result.isSuccess(taken)) groups.apply(group, op, taken.success.ticket)
+              if (Result.isSuccess(taken)) groups.apply(group, [op], taken.success.ticket)
               return taken
             }
           )
-          return { id: proof.digest as Ids.OpId, ...taken }
+          return { id, ...accepted }
         }),
 
         receipt: Effect.fnUntraced(function*(sought) {
           const { id } = sought
-          const hlc = recent.get(id)
-          if (hlc !== undefined) return { id, hlc, ticket: writer.last() }
+          const accepted = recent.get(id)
+          if (accepted !== undefined) return { id, ...accepted }
           if (recent.isComplete(steadyMs())) return undefined
           const record = yield* Effect.mapError(stored(sought), unavailable)
-          // a newer mark or identity may be in its place
-          return record?.id === id ? { id, hlc: record.hlc, ticket: 0 } : undefined
+          if (record?.id === id) return { id, hlc: record.hlc, ticket: 0 }
+          if (sought.kind === "identity" && record !== undefined && record.ts >= sought.ts) {
+            // a signature dated ahead may have been used before a restart, and replaced since
+            return yield* new Unauthenticated({
+              reason: "replayed",
+              message: "a newer identity is stored than this one was signed: sign again",
+              time: clock.wall()
+            })
+          }
+          return undefined
         })
       })
     })

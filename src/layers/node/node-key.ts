@@ -3,16 +3,18 @@
  * start. Losing it gives the node another name; no record is lost by that.
  */
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys"
-import type { PrivateKey } from "@libp2p/interface"
 import { secp256k1 } from "@noble/curves/secp256k1.js"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createPrivateKey, sign } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { toBase64 } from "../../domain/bytes.ts"
 import { nodeIdOf } from "../../domain/node-id.ts"
 import { NodeKey, NodeKeyError } from "../../services/NodeKey.ts"
+
+/** `PrivateKey` of `@libp2p/interface`, which is no dependency of this package, by way of one that is. */
+type PrivateKey = ReturnType<typeof privateKeyFromProtobuf>
 
 const base64Url = (bytes: Uint8Array): string => bytes.toBase64({ alphabet: "base64url", omitPadding: true })
 
@@ -53,17 +55,20 @@ const read = (file: string): PrivateKey => {
 }
 
 /** Reads the key of `file`, or makes an Ed25519 key and writes it there. */
-export const load = Effect.fnUntraced(function*(file: string) {
+export const load: (file: string) => Effect.Effect<PrivateKey, NodeKeyError> = Effect.fnUntraced(function*(file) {
   if (existsSync(file)) return yield* Effect.try({ try: () => read(file), catch: failure(file, "read") })
   const key = yield* Effect.promise(() => generateKeyPair("Ed25519"))
   yield* Effect.try({
     try: () => {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-      writeFileSync(file, `${toBase64(privateKeyToProtobuf(key))}\n`, { mode: 0o600, flag: "wx" })
+      // whole or not at all: a crash must not leave an empty key
+      const beside = `${file}.new`
+      writeFileSync(beside, `${toBase64(privateKeyToProtobuf(key))}\n`, { mode: 0o600, flush: true })
+      renameSync(beside, file)
     },
     catch: failure(file, "write")
   })
-  return key as PrivateKey
+  return key
 })
 
 export const layer = (file: string) => Layer.effect(NodeKey, Effect.map(load(file), fromPrivateKey))

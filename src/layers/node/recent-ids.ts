@@ -4,18 +4,24 @@
  * for at least the window, or this memory says that it is not complete.
  */
 import type { Hlc } from "../../domain/hlc.ts"
+import type { Ticket } from "../../services/Writer.ts"
 import { driftMsMax, requestMsMax, stampMsMax } from "../../domain/limits.ts"
 
 /**
  * A repeated write has the time of the first one, so the first came at most this long ago: the request window now, and
- * before it the distance of a stamp from the author's time and from the wall clock, when it came from a peer.
+ * before it the distance of a stamp from the author's time and from the wall clock.
  */
 const windowMs = requestMsMax + stampMsMax + driftMsMax
 
+export interface Accepted {
+  readonly hlc: Hlc
+  readonly ticket: Ticket
+}
+
 export class RecentIds {
   private readonly entriesMax: number
-  private current = new Map<string, Hlc>()
-  private previous = new Map<string, Hlc>()
+  private current = new Map<string, Accepted>()
+  private previous = new Map<string, Accepted>()
   private rotatedMs: number
   /** Since when every id is here. */
   private completeMs: number
@@ -27,17 +33,17 @@ export class RecentIds {
     this.completeMs = nowMs
   }
 
-  add(id: string, hlc: Hlc, nowMs: number): void {
+  add(id: string, accepted: Accepted, nowMs: number): void {
     if (this.current.size >= this.entriesMax || nowMs - this.rotatedMs >= windowMs) {
       if (this.previous.size > 0) this.completeMs = Math.max(this.completeMs, this.rotatedMs)
       this.previous = this.current
       this.current = new Map()
       this.rotatedMs = nowMs
     }
-    this.current.set(id, hlc)
+    this.current.set(id, accepted)
   }
 
-  get(id: string): Hlc | undefined {
+  get(id: string): Accepted | undefined {
     return this.current.get(id) ?? this.previous.get(id)
   }
 

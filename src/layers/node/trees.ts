@@ -5,6 +5,7 @@
  * applied at once; what it changes above will be read by a later step.
  */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import { Hashing } from "../../domain/hashing.ts"
 import { leavesCount } from "../../domain/limits.ts"
@@ -29,11 +30,26 @@ export const layer = Layer.effect(
     )
     const state = (domain: Domain) => states.get(domain)!
 
+    const wanted = yield* Latch.make(true)
+    let why = ""
+
+    /** Starts again: the trees are derived, so what they hold may always be dropped. */
+    const reset = (reason: string): void => {
+      why = reason
+      for (const each of states.values()) {
+        each.tree.clear()
+        each.read = 0
+      }
+      wanted.openUnsafe()
+    }
+
     const build = Effect.gen(function*() {
+      wanted.closeUnsafe()
       for (const domain of domains) {
         const { tree } = state(domain)
-        for (let from = 0; from < leavesCount; from += stepBuckets) {
+        for (let from = 0; from < leavesCount && !wanted.isOpen(); from += stepBuckets) {
           const leaves = yield* store.leaves(domain, from, from + stepBuckets)
+          if (wanted.isOpen()) return
           for (const leaf of leaves) tree.addLeaf(leaf.bucket, leaf.sum, leaf.count)
           state(domain).read = from + stepBuckets
         }
@@ -41,27 +57,29 @@ export const layer = Layer.effect(
         while (!tree.refresh(hashesAtOnce)) yield* Effect.yieldNow
       }
     })
-    yield* build.pipe(
-      Effect.tapError((error) => Effect.logError(`cannot build the Merkle trees: ${error.message}`)),
-      Effect.catch(() =>
-        Effect.sync(() => {
-          for (const each of states.values()) {
-            each.tree.clear()
-            each.read = 0
-          }
-        }).pipe(Effect.andThen(Effect.sleep(retryMs)), Effect.andThen(Effect.fail("again" as const)))
-      ),
-      Effect.eventually,
-      Effect.forkScoped
-    )
+
+    yield* Effect.forever(
+      wanted.await.pipe(
+        Effect.andThen(Effect.suspend(() => why === "" ? Effect.void : Effect.logError(`building the trees anew: ${why}`))),
+        Effect.andThen(build),
+        Effect.catch((error) =>
+          Effect.andThen(Effect.sync(() => reset(error.message)), Effect.sleep(retryMs))
+        )
+      )
+    ).pipe(Effect.forkScoped)
 
     return Trees.of({
       apply: (changes) => {
-        for (const { bucket, change, digest, domain } of changes) {
-          const { read, tree } = state(domain)
-          if (bucket >= read) continue
-          if (change === "insert") tree.insert(bucket, digest)
-          else tree.remove(bucket, digest)
+        try {
+          for (const { bucket, change, digest, domain } of changes) {
+            const { read, tree } = state(domain)
+            if (bucket >= read) continue
+            if (change === "insert") tree.insert(bucket, digest)
+            else tree.remove(bucket, digest)
+          }
+        } catch (error) {
+          // a tree that does not hold what the store had: never the writer's trouble
+          reset(error instanceof Error ? error.message : String(error))
         }
       },
       root: (domain) => state(domain).read === leavesCount ? state(domain).tree.root() : undefined,

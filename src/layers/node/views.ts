@@ -4,8 +4,10 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
+import { pageMax } from "../../domain/limits.ts"
 import type { Membership } from "../../domain/membership.ts"
 import type { Message } from "../../domain/record.ts"
+import { wins } from "../../domain/variants.ts"
 import { type Forbidden, NotFound, type Overloaded } from "../../domain/refusal.ts"
 import * as Retention from "../../domain/retention.ts"
 import * as Unread from "../../domain/unread.ts"
@@ -15,7 +17,7 @@ import type { Place } from "../../services/Ingest.ts"
 import { type ChatHead, type Position, Store, type UnreadQuery } from "../../services/Store.ts"
 import { type Conversation, type History, type HistoryQuery, type InboxPosition, Views } from "../../services/Views.ts"
 import { Writer } from "../../services/Writer.ts"
-import { notMember, unavailable, unknownGroup } from "./ingest.ts"
+import { asMember, unavailable } from "./refusals.ts"
 
 /** Rows read at most to fill one page of shown messages; where more are hidden, the page ends early with a cursor. */
 const scannedMax = 5_000
@@ -49,12 +51,10 @@ export const layer = Layer.effect(
     ): Effect.Effect<Membership | undefined, Forbidden | NotFound | Overloaded> =>
       place.kind === "dm"
         ? Effect.undefined
-        : groups.use(place.chatId, ({ membership }): Result.Result<Membership, Forbidden | NotFound> =>
-          membership.creator === undefined
-            ? Result.fail(unknownGroup())
-            : membership.isMember(user)
-            ? Result.succeed(membership)
-            : Result.fail(notMember())).pipe(Effect.mapError(unavailable), Effect.flatMap(Effect.fromResult))
+        : groups.use(place.chatId, (group) => asMember(group, user)).pipe(
+          Effect.mapError(unavailable),
+          Effect.flatMap(Effect.fromResult)
+        )
 
     const isShown = (membership: Membership | undefined, message: Pick<Message, "sender" | "hlc">): boolean =>
       membership === undefined || membership.wasMemberAt(message.sender, message.hlc)
@@ -68,12 +68,13 @@ export const layer = Layer.effect(
       let from = query.from
       // one more than asked for tells whether there is a next page
       for (let scanned = 0; scanned < scannedMax;) {
-        const limit = query.limit + 1 - messages.length
+        // where some are hidden more are read at a time, up to a page
+        const limit = scanned === 0 ? query.limit + 1 : pageMax
         const rows = yield* store.page({ chatId, direction: query.direction, from, floor: floor(), limit })
         for (const row of rows) if (isShown(membership, row)) messages.push(row)
         scanned += rows.length
         if (messages.length > query.limit) {
-          messages.pop()
+          messages.length = query.limit
           return { messages, next: positionOf(messages.at(-1)!) }
         }
         if (rows.length < limit) return { messages, next: undefined }
@@ -151,7 +152,7 @@ export const layer = Layer.effect(
         reader: user,
         limit: Unread.unreadScanMax
       })
-      const behind = entries.filter(({ mark, newest }) => newest !== undefined && newest.hlc > mark)
+      const behind = entries.filter(({ head, mark }) => head.newest !== undefined && head.newest.position.hlc > mark)
       const counts = yield* store.unread(behind.map(queryOf))
       const totals = new Map<Ids.ChatId, number>()
       for (const [i, entry] of behind.entries()) {
@@ -202,8 +203,9 @@ export const layer = Layer.effect(
         return { chatId, title: membership!.title, members: membership!.members() }
       }),
       identity: Effect.fnUntraced(function*(address) {
-        yield* writer.settled([address])
-        const identity = yield* store.identity(address).pipe(Effect.mapError(unavailable))
+        const pending = writer.pending(`i${address}`)
+        const stored = yield* store.identity(address).pipe(Effect.mapError(unavailable))
+        const identity = pending?.kind === "identity" && (stored === undefined || wins(pending, stored)) ? pending : stored
         return identity ??
           (yield* new NotFound({ message: "this user has set no identity, as far as this node knows" }))
       })

@@ -3,6 +3,7 @@
  * commit that fails is tried again, with growing pauses, for as long as the node runs: what was accepted is not dropped.
  * Meanwhile the queue fills, and new writes are refused.
  */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -11,10 +12,10 @@ import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
 import type { IngestLimits } from "../../domain/limits.ts"
-import type { Record } from "../../domain/record.ts"
+import { type Record, sizeOf } from "../../domain/record.ts"
 import { Overloaded } from "../../domain/refusal.ts"
 import * as Variants from "../../domain/variants.ts"
-import { reasonText, Store } from "../../services/Store.ts"
+import { reasonText, Store, StoreError } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
 import { type Committed, type Ticket, Writer } from "../../services/Writer.ts"
 import * as Metrics from "./metrics.ts"
@@ -27,6 +28,8 @@ const retryMsMin = 50
 const retryMsMax = 5_000
 /** Tries at shutdown before what is queued is given up, loudly. */
 const drainTriesMax = 5
+/** A reader waits this long for writes before hers. */
+const settledMsMax = 5_000
 /** Commits that a slow subscriber may lag behind. */
 const commitsBuffered = 256
 
@@ -44,20 +47,6 @@ export const touched = (record: Record): ReadonlyArray<string> => {
       return [record.chatId, record.reader]
     case "identity":
       return [record.address]
-  }
-}
-
-/** Roughly what a queued record takes in memory. */
-const sizeOf = (record: Record): number => {
-  const fixed = 512
-  switch (record.kind) {
-    case "message":
-      return fixed + record.content.length + (record.control?.length ?? 0)
-    case "op":
-      return fixed + record.targets.length * 64 + (record.observed?.length ?? 0) * 128
-    case "read":
-    case "identity":
-      return fixed
   }
 }
 
@@ -115,7 +104,9 @@ export const layer = (limits: IngestLimits) =>
         for (const record of records) {
           queuedBytes -= sizeOf(record)
           const slot = Variants.slotOf(record)
-          if (pendingSlots.get(slot)!.ticket <= done) pendingSlots.delete(slot)
+          const held = pendingSlots.get(slot)
+          // one batch may hold several records of a slot
+          if (held !== undefined && held.ticket <= done) pendingSlots.delete(slot)
         }
         for (const record of records) {
           for (const name of touched(record)) {
@@ -140,19 +131,32 @@ export const layer = (limits: IngestLimits) =>
         const [took, result] = yield* Effect.timed(store.commit(records))
         failing = undefined
         metrics.committed(records, Duration.toMillis(took))
-        trees.apply(result.leaves)
+        const first = done + 1
+        // committed, whatever happens now: these records must not be written again
         batch = []
         finish(records)
-        yield* PubSub.publish(commits, records.map((record, i) => ({ record, outcome: result.outcomes[i]! })))
-      }).pipe(
-        Effect.tapError((error) =>
+        trees.apply(result.leaves)
+        yield* PubSub.publish(
+          commits,
+          records.map((record, i) => ({ ticket: first + i, record, outcome: result.outcomes[i]! }))
+        )
+      })
+
+      /** Commits once. A defect is a failure like others here: the writer must outlive it, and say so. */
+      const tryCommit = commit.pipe(
+        Effect.catchCause((cause) =>
           Effect.suspend(() => {
-            const first = failing === undefined
-            failing = reasonText[error.reason]
+            const error = Cause.squash(cause)
+            const why = error instanceof StoreError ? reasonText[error.reason] : "the writer is broken"
+            const said = failing === why
+            failing = why
             metrics.failed()
-            return first
-              ? Effect.logError(`cannot write, ${accepted - done} records wait: ${error.message}`)
-              : Effect.void
+            return said
+              ? Effect.fail("again" as const)
+              : Effect.andThen(
+                Effect.logError(`cannot write, ${accepted - done} records wait`, cause),
+                Effect.fail("again" as const)
+              )
           })
         )
       )
@@ -166,7 +170,7 @@ export const layer = (limits: IngestLimits) =>
             continue
           }
           // a commit that was begun is seen through, so that shutting down never repeats or forgets one
-          const result = yield* Effect.uninterruptible(Effect.result(commit))
+          const result = yield* Effect.uninterruptible(Effect.result(tryCommit))
           if (Result.isSuccess(result)) {
             pause = retryMsMin
           } else {
@@ -178,8 +182,10 @@ export const layer = (limits: IngestLimits) =>
 
       const drain = Effect.gen(function*() {
         for (let tries = 0; tries < drainTriesMax && accepted > done;) {
-          const result = yield* Effect.result(commit)
-          if (Result.isFailure(result)) tries++
+          const result = yield* Effect.result(tryCommit)
+          if (Result.isSuccess(result)) continue
+          tries++
+          yield* Effect.sleep(retryMsMin)
         }
         if (accepted > done) {
           yield* Effect.logError(`${accepted - done} accepted records could not be written: ${failing}`)
@@ -207,7 +213,20 @@ export const layer = (limits: IngestLimits) =>
           Effect.suspend(() => {
             let last: Ticket = 0
             for (const name of names) last = Math.max(last, pendingNames.get(name) ?? 0)
-            return last <= done ? Effect.succeed(false) : Effect.as(committed(last), true)
+            if (last <= done) return Effect.succeed(false)
+            const tooLate = new Overloaded({
+              reason: "queue",
+              message: failing === undefined
+                ? "what you ask for is still being written; try again"
+                : `what you ask for cannot be written (${failing}); try again later`,
+              retry_after: 1
+            })
+            return failing === undefined
+              ? committed(last).pipe(
+                Effect.as(true),
+                Effect.timeoutOrElse({ duration: settledMsMax, orElse: () => Effect.fail(tooLate) })
+              )
+              : Effect.fail(tooLate)
           }),
         commits,
         stats: () => ({ queued: accepted - done, queuedBytes, committed: done, failing })

@@ -20,7 +20,7 @@ export interface Thread {
 type Resume = (reply: { readonly answer: unknown } | { readonly failure: Failure }) => void
 
 /** The thread's file: TypeScript in a checkout, JavaScript in a package. */
-const file = new URL(`./database.worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
+const file = new URL("./database.worker.ts", import.meta.url)
 
 const deliver = (worker: Worker, path: string) => {
   const open = new Map<number, Resume>()
