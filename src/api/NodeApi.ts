@@ -237,7 +237,7 @@ export const Readiness = Schema.Struct({
   ready: Schema.Boolean,
   problems: Schema.Array(Schema.String),
   /** Share of the Merkle trees that is built, 0 to 1. */
-  trees: Schema.Number
+  trees: Schema.Finite
 }).annotate({ identifier: "Readiness" })
 
 export class Node extends HttpApiGroup.make("node", { topLevel: true })

@@ -3,7 +3,7 @@
  * see `bytes.ts`.
  */
 import type * as Brand from "effect/Brand"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"

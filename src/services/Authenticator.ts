@@ -6,8 +6,8 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Address } from "../domain/ids.ts"
 import type { Kind, SigVersion } from "../domain/record.ts"
-import type { Purpose } from "../domain/signature.ts"
 import type { Overloaded, RateLimited, Unauthenticated } from "../domain/refusal.ts"
+import type { Purpose } from "../domain/signature.ts"
 
 /** A signature as it came, its shape and range checked. */
 export interface Claim {

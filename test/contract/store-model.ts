@@ -20,7 +20,7 @@ export const kept = (records: ReadonlyArray<Record>): ReadonlyArray<Record> => {
 const compare = (a: Message, b: Message): number =>
   a.hlc < b.hlc ? -1 : a.hlc > b.hlc ? 1 : Bytes.compareText(a.id, b.id)
 
-export const messagesOf = (records: ReadonlyArray<Record>, chatId: ChatId): ReadonlyArray<Message> =>
+const messagesOf = (records: ReadonlyArray<Record>, chatId: ChatId): ReadonlyArray<Message> =>
   records.filter((record) => record.kind === "message").filter((record) => record.chatId === chatId).toSorted(compare)
 
 export const page = (records: ReadonlyArray<Record>, query: PageQuery): ReadonlyArray<Message> => {

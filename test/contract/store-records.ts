@@ -85,7 +85,7 @@ export const identity = (fields: Partial<Omit<Identity, "kind" | "id">>): Identi
 const texts = ["", "a", "a\0b\0", "\0", "\u{feff}bom", "\u{1f600}\u{1f468}\u{200d}\u{1f469}", "\ufffd", "é ✓\r\n\u2028"]
 
 /** Few users, chats, times and texts, so that slots and stamps collide often. */
-export const anyRecord = (from: Random): Record => {
+const anyRecord = (from: Random): Record => {
   const [a, b] = [user(1 + from.below(4)), user(1 + from.below(4))]
   const common = {
     node: from.pick(nodes),

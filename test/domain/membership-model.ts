@@ -22,7 +22,7 @@ export const everyone = [alice, bob, carol, dave, address(5), address(6)]
 
 let names = 0xf000
 /** An op with a new id, above all before it, unless told otherwise. */
-export const op = (hlc: number, actor: Address, fields: Partial<Op>): Op => ({
+const op = (hlc: number, actor: Address, fields: Partial<Op>): Op => ({
   kind: "op",
   id: idOf(names++),
   chatId,
@@ -164,7 +164,7 @@ export const batches = <A>(random: Random, items: ReadonlyArray<A>): ReadonlyArr
 export const stampsEnd = 24
 
 /** Some removals see the truth of what is below them, some a part of it, some junk. */
-export const observedBy = (
+const observedBy = (
   random: Random,
   below: ReadonlyArray<Op>,
   all: ReadonlyArray<Op>,

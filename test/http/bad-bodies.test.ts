@@ -18,7 +18,17 @@ import {
   temporaryDirectory,
   user
 } from "./fixture.ts"
-import { assertRefused, invalid, notFound, parseRaw, raw, type Refusal, shared, unauthenticated, unhurried } from "./steered-node.ts"
+import {
+  assertRefused,
+  invalid,
+  notFound,
+  parseRaw,
+  raw,
+  type Refusal,
+  shared,
+  unauthenticated,
+  unhurried
+} from "./steered-node.ts"
 
 const [alice, bob] = [user(1), user(2)]
 const node = shared(Effect.flatMap(temporaryDirectory, (dataDir) => start({ dataDir, limits: unhurried })))
@@ -56,13 +66,32 @@ describe("media types and methods", () => {
       assertRefused(answer, 415, invalid("Content-Type"), type)
       assert.deepStrictEqual(answer.body.allowed, ["application/json"])
     }
-    for (const type of ["application/json; charset=utf-8", "Application/JSON;charset=UTF-8", "application/json;charset=\"utf-8\""]) {
-      ok(await call(node(), alice, { ...dm(alice, bob, { content: type }), headers: { "Content-Type": type } }), 202, type)
+    for (
+      const type of [
+        "application/json; charset=utf-8",
+        "Application/JSON;charset=UTF-8",
+        "application/json;charset=\"utf-8\""
+      ]
+    ) {
+      ok(
+        await call(node(), alice, { ...dm(alice, bob, { content: type }), headers: { "Content-Type": type } }),
+        202,
+        type
+      )
     }
     const { "X-User": _user, ...rest } = headersOf(node(), alice, { method: "POST", path })
-    assertRefused(await send(node(), { method: "POST", path, body: "{}" }, rest), 401, unauthenticated("missing-header", "X-User"))
-    const lines = Object.entries(headersOf(node(), alice, dm(alice, bob, { content: "x" }))).map(([k, v]) => `${k}: ${v}`)
-    const absent = await raw(node(), `POST ${path} HTTP/1.1\r\nHost: n\r\nContent-Length: 2\r\n${lines.join("\r\n")}\r\n\r\n{}`)
+    assertRefused(
+      await send(node(), { method: "POST", path, body: "{}" }, rest),
+      401,
+      unauthenticated("missing-header", "X-User")
+    )
+    const lines = Object.entries(headersOf(node(), alice, dm(alice, bob, { content: "x" }))).map(([k, v]) =>
+      `${k}: ${v}`
+    )
+    const absent = await raw(
+      node(),
+      `POST ${path} HTTP/1.1\r\nHost: n\r\nContent-Length: 2\r\n${lines.join("\r\n")}\r\n\r\n{}`
+    )
     assertRefused(parseRaw(absent), 415, invalid("Content-Type"))
   })
 
@@ -78,7 +107,11 @@ describe("media types and methods", () => {
       ok(await send(node(), { method: "GET", path: "/node" }, { Accept: accept }), 200, accept)
     }
     ok(await send(node(), { method: "GET", path: "/metrics" }, { Accept: "text/plain" }), 200)
-    assertRefused(await send(node(), { method: "GET", path: "/metrics" }, { Accept: "application/json" }), 406, invalid("Accept"))
+    assertRefused(
+      await send(node(), { method: "GET", path: "/metrics" }, { Accept: "application/json" }),
+      406,
+      invalid("Accept")
+    )
   })
 
   it("other methods get 405 with Allow, other paths 404, both as JSON", async () => {
@@ -114,8 +147,22 @@ describe("media types and methods", () => {
         }
       }
     }
-    const unknown = ["/", "/nothing", "/dialogs", "/dialogs/", `/dialogs/${bob.address}`, "/groups", "/identity/a/b", "/node/x",
-      "/%", "/%zz", "/dialogs/%ff/messages", "/dialogs/%/messages", `/${"x".repeat(9_000)}`, "/../etc/passwd"]
+    const unknown = [
+      "/",
+      "/nothing",
+      "/dialogs",
+      "/dialogs/",
+      `/dialogs/${bob.address}`,
+      "/groups",
+      "/identity/a/b",
+      "/node/x",
+      "/%",
+      "/%zz",
+      "/dialogs/%ff/messages",
+      "/dialogs/%/messages",
+      `/${"x".repeat(9_000)}`,
+      "/../etc/passwd"
+    ]
     for (const each of unknown) {
       for (const method of ["GET", "POST", "DELETE"]) {
         const text = await raw(node(), `${method} ${each} HTTP/1.1\r\nHost: n\r\nContent-Length: 0\r\n\r\n`)
@@ -139,10 +186,16 @@ describe("media types and methods", () => {
     const { chatId } = newGroup(node(), alice, 90)
     const leave: Call = { method: "DELETE", path: `/groups/${chatId}/membership`, body: { reason: "bored" } }
     assertRefused(await call(node(), alice, leave), 400, invalid("body"))
-    const lines = Object.entries(headersOf(node(), alice, { method: "GET", path: "/conversations" })).map(([k, v]) => `${k}: ${v}`)
+    const lines = Object.entries(headersOf(node(), alice, { method: "GET", path: "/conversations" })).map(([k, v]) =>
+      `${k}: ${v}`
+    )
     const get = `GET /conversations HTTP/1.1\r\nHost: n\r\n${lines.join("\r\n")}\r\n`
     assertRefused(parseRaw(await raw(node(), `${get}Content-Length: 2\r\n\r\n{}`)), 400, invalid("body"))
-    assertRefused(parseRaw(await raw(node(), `${get}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`)), 400, invalid("body"))
+    assertRefused(
+      parseRaw(await raw(node(), `${get}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`)),
+      400,
+      invalid("body")
+    )
     assert.strictEqual(parseRaw(await raw(node(), `${get}Content-Length: 0\r\n\r\n`)).status, 200)
   })
 })
@@ -182,7 +235,8 @@ describe("bodies", () => {
       const answer = await post(body)
       assert.strictEqual(answer.status, 400, `${name} ${JSON.stringify(answer.body)}`)
       assert.strictEqual(answer.body._tag, "InvalidRequest", name)
-      if (!name.startsWith("deep")) assert.strictEqual(answer.body.field, "body", `${name} ${JSON.stringify(answer.body)}`)
+      if (!name.startsWith("deep"))
+        assert.strictEqual(answer.body.field, "body", `${name} ${JSON.stringify(answer.body)}`)
       assert.isBelow(answer.body.message.length, 500, name)
     }
     for (const body of ["null", "[]", "1", "\"x\"", "true", "[{\"content\":\"x\"}]"]) {
@@ -247,7 +301,24 @@ describe("bodies", () => {
   })
 
   it("base64 is padded, standard and exact", async () => {
-    for (const bad of ["AQI", "AQ", "AQ=", "AQ===", "_-8=", "AQ ==", "AQI=\n", "AQ==AQ==", "AR==", "AQJ=", "=", "A", "💥", "AQI=="]) {
+    for (
+      const bad of [
+        "AQI",
+        "AQ",
+        "AQ=",
+        "AQ===",
+        "_-8=",
+        "AQ ==",
+        "AQI=\n",
+        "AQ==AQ==",
+        "AR==",
+        "AQJ=",
+        "=",
+        "A",
+        "💥",
+        "AQI=="
+      ]
+    ) {
       assertRefused(await post({ content: "x", control: bad }), 400, invalid("control"), bad)
       assertRefused(await put({ identity: bad }), 400, invalid("identity"), bad)
     }
@@ -284,7 +355,9 @@ describe("sizes", () => {
       await chunked.text()
     }
     // announced only: nothing of it is waited for
-    const lines = Object.entries(headersOf(node(), alice, dm(alice, bob, { content: "x" }))).map(([k, v]) => `${k}: ${v}`)
+    const lines = Object.entries(headersOf(node(), alice, dm(alice, bob, { content: "x" }))).map(([k, v]) =>
+      `${k}: ${v}`
+    )
     const head = `POST ${path} HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\n${lines.join("\r\n")}\r\n`
     for (const length of ["262145", "99999999999999999999"]) {
       const answer = await raw(node(), `${head}Content-Length: ${length}\r\n\r\n{`)
@@ -298,7 +371,9 @@ describe("sizes", () => {
     const head = `POST ${path} HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\n${lines.join("\r\n")}\r\n`
     const half = await raw(node(), `${head}Content-Length: 100\r\n\r\n{"content":"cut off"}`, { end: true })
     assert.notMatch(half, /^HTTP\/1\.1 2/)
-    const chunked = await raw(node(), `${head}Transfer-Encoding: chunked\r\n\r\n15\r\n{"content":"cut off"}\r\n`, { end: true })
+    const chunked = await raw(node(), `${head}Transfer-Encoding: chunked\r\n\r\n15\r\n{"content":"cut off"}\r\n`, {
+      end: true
+    })
     assert.notMatch(chunked, /^HTTP\/1\.1 2/)
     assertRefused(await ask("GET", `${path}/${message.digest}`), 404, notFound)
     // and the same signature still works
@@ -361,13 +436,34 @@ describe("sizes", () => {
 describe("paths and queries", () => {
   it("ids in paths are hex of their length, in any case, with or without 0x", async () => {
     const id = "ab".repeat(32)
-    const good = [id, id.toUpperCase(), `0x${id}`, `0X${id}`, `0x${id.toUpperCase()}`, `%30x${id}`, id.replace("ab", "%61b")]
+    const good = [
+      id,
+      id.toUpperCase(),
+      `0x${id}`,
+      `0X${id}`,
+      `0x${id.toUpperCase()}`,
+      `%30x${id}`,
+      id.replace("ab", "%61b")
+    ]
     for (const each of good) {
       assertRefused(await ask("GET", `/groups/${each}/members`), 404, notFound, each)
       assertRefused(await ask("GET", `${path}/${each}`), 404, notFound, each)
     }
-    const bad = [id.slice(1), `${id}a`, `0x${id.slice(1)}`, `0x${id}a`, `${id}ab`, `${id.slice(1)}g`, `0x0x${id}`, "0x", `${id}%20`,
-      `%00${id}`, `${id.slice(2)}%C3%A9`, "%F0%9F%98%80", `0b${id}`]
+    const bad = [
+      id.slice(1),
+      `${id}a`,
+      `0x${id.slice(1)}`,
+      `0x${id}a`,
+      `${id}ab`,
+      `${id.slice(1)}g`,
+      `0x0x${id}`,
+      "0x",
+      `${id}%20`,
+      `%00${id}`,
+      `${id.slice(2)}%C3%A9`,
+      "%F0%9F%98%80",
+      `0b${id}`
+    ]
     for (const each of bad) {
       assertRefused(await ask("GET", `/groups/${each}/members`), 400, invalid("chat_id"), each)
       assertRefused(await ask("GET", `${path}/${each}`), 400, invalid("msg_id"), each)
@@ -388,7 +484,9 @@ describe("paths and queries", () => {
         if (limit !== "050") ok(answer, 200, limit)
         else assertRefused(answer, 400, invalid("limit"))
       }
-      for (const limit of ["0", "501", "-1", "1.5", "1e2", "abc", "", "0x10", "+1", "%201", "9".repeat(30), "1&limit=2"]) {
+      for (
+        const limit of ["0", "501", "-1", "1.5", "1e2", "abc", "", "0x10", "+1", "%201", "9".repeat(30), "1&limit=2"]
+      ) {
         const answer = await ask("GET", `${each}?limit=${limit}`)
         assert.match(String(answer.body.field), /^limit/, limit)
         assert.strictEqual(answer.status, 400, limit)
@@ -406,7 +504,18 @@ describe("paths and queries", () => {
     assert.strictEqual(ok(await ask("GET", `${chat}?before=${cursor}`), 200).body.messages[0].content, "1")
     assertRefused(await ask("GET", `${chat}?before=${cursor}&after=${cursor}`), 400, invalid("after"))
     assertRefused(await ask("GET", `${chat}?before=&after=`), 400, invalid("after"))
-    for (const junk of ["x", "0", cursor.slice(1), `${cursor}0`, cursor.replace(/.$/, "g"), "%00", "null", "a".repeat(10_000)]) {
+    for (
+      const junk of [
+        "x",
+        "0",
+        cursor.slice(1),
+        `${cursor}0`,
+        cursor.replace(/.$/, "g"),
+        "%00",
+        "null",
+        "a".repeat(10_000)
+      ]
+    ) {
       assertRefused(await ask("GET", `${chat}?before=${junk}`), 400, invalid("before"), junk)
       assertRefused(await ask("GET", `${chat}?after=${junk}`), 400, invalid("after"), junk)
       assertRefused(await ask("GET", `/conversations?after=${junk}`), 400, invalid("after"), junk)
@@ -449,9 +558,21 @@ describe("paths and queries", () => {
     }
     assertRefused(await send(node(), { method: "GET", path: "/node?extra=1" }), 400, invalid("extra"))
     for (const challenge of ["", "11", "11".repeat(31), "11".repeat(33), "zz".repeat(32)]) {
-      assertRefused(await send(node(), { method: "GET", path: `/node?challenge=${challenge}` }), 400, invalid("challenge"))
+      assertRefused(
+        await send(node(), { method: "GET", path: `/node?challenge=${challenge}` }),
+        400,
+        invalid("challenge")
+      )
     }
-    for (const odd of ["/conversations?%", "/conversations?%zz=1", "/conversations?=", "/conversations?&&", "/conversations?limit"]) {
+    for (
+      const odd of [
+        "/conversations?%",
+        "/conversations?%zz=1",
+        "/conversations?=",
+        "/conversations?&&",
+        "/conversations?limit"
+      ]
+    ) {
       assert.include([200, 400], (await ask("GET", odd)).status, odd)
     }
   })
@@ -460,7 +581,20 @@ describe("paths and queries", () => {
 describe("what comes back is what was sent, byte for byte", () => {
   it("every type, any control bytes, any text", async () => {
     const peer = user(41)
-    const texts = ["", "\0", "a\0b", "😀👩‍👩‍👧‍👦", "e\u0301", "\u00e9", "\ufeffbom", "\u2028\u2029", "\"\\/\b\f\n\r\t", "\u{10ffff}\uffff", "مرحبا", " x "]
+    const texts = [
+      "",
+      "\0",
+      "a\0b",
+      "😀👩‍👩‍👧‍👦",
+      "e\u0301",
+      "\u00e9",
+      "\ufeffbom",
+      "\u2028\u2029",
+      "\"\\/\b\f\n\r\t",
+      "\u{10ffff}\uffff",
+      "مرحبا",
+      " x "
+    ]
     const sent: Array<{ readonly content: string; readonly msg_type: number; readonly control?: string }> = []
     for (let type = 0; type < 256; type++) {
       const bytes = Uint8Array.from({ length: type }, (_, i) => (i * 31 + type) & 255)

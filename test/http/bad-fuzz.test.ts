@@ -2,7 +2,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { connect } from "node:net"
-import { type Call, call, dm, groupMessage, headersOf, identity, mark, newGroup, op, send, start, temporaryDirectory, user } from "./fixture.ts"
+import {
+  type Call,
+  call,
+  dm,
+  groupMessage,
+  headersOf,
+  identity,
+  mark,
+  newGroup,
+  op,
+  send,
+  start,
+  temporaryDirectory,
+  user
+} from "./fixture.ts"
 import { shared, unhurried } from "./steered-node.ts"
 
 const [alice, bob] = [user(1), user(2)]
@@ -17,9 +31,52 @@ const randomOf = (seed: number) => () => {
 }
 
 const junk = [
-  "", "\0", "%00", "%", "%zz", "%ff", "..", "//", "é", "😀", "\ud800", "null", "undefined", "NaN", "-1", "0", "1e999", "__proto__", "constructor",
-  "toString", "' OR 1=1 --", "${x}", "{{x}}", "<script>", "a".repeat(300), "a".repeat(9_000), "0x", "[]", "{}", "\"", "\\", "\\u0000", ",", ";", "=", "&",
-  "?", "#", "\t", "ﷺ", "١", "9007199254740993", "18446744073709551615", "ffffffffffffffff", "Infinity", "true"
+  "",
+  "\0",
+  "%00",
+  "%",
+  "%zz",
+  "%ff",
+  "..",
+  "//",
+  "é",
+  "😀",
+  "\ud800",
+  "null",
+  "undefined",
+  "NaN",
+  "-1",
+  "0",
+  "1e999",
+  "__proto__",
+  "constructor",
+  "toString",
+  "' OR 1=1 --",
+  "${x}",
+  "{{x}}",
+  "<script>",
+  "a".repeat(300),
+  "a".repeat(9_000),
+  "0x",
+  "[]",
+  "{}",
+  "\"",
+  "\\",
+  "\\u0000",
+  ",",
+  ";",
+  "=",
+  "&",
+  "?",
+  "#",
+  "\t",
+  "ﷺ",
+  "١",
+  "9007199254740993",
+  "18446744073709551615",
+  "ffffffffffffffff",
+  "Infinity",
+  "true"
 ]
 
 interface Sent {
@@ -111,7 +168,11 @@ describe("random requests", () => {
       if (random() < 0.45 && body.length > 0) {
         body = random() < 0.5
           ? Buffer.from(mutated(body.toString()))
-          : Buffer.concat([body.subarray(0, below(body.length)), Buffer.of(below(256), below(256)), body.subarray(below(body.length))])
+          : Buffer.concat([
+            body.subarray(0, below(body.length)),
+            Buffer.of(below(256), below(256)),
+            body.subarray(below(body.length))
+          ])
       }
       const announced = random() < 0.05 ? below(1_000) : body.length
       const headers: Array<readonly [string, string]> = [
@@ -120,13 +181,19 @@ describe("random requests", () => {
         ...Object.entries(headersOf(node(), alice, signedCall)).map(([name, value]) =>
           [name, random() < 0.08 ? mutated(value) : value] as const
         ),
-        ...(body.length === 0 ? [] : [["Content-Type", random() < 0.1 ? mutated("application/json") : "application/json"] as const]),
+        ...(body.length === 0
+          ? []
+          : [["Content-Type", random() < 0.1 ? mutated("application/json") : "application/json"] as const]),
         ...(random() < 0.2 ? [["Prefer", mutated("wait=1")] as const] : []),
-        ...(random() < 0.1 ? [[pick(["Accept", "X-Sig-Version", "Last-Event-ID", "Expect", "X-User"]), pick(junk)] as const] : []),
+        ...(random() < 0.1
+          ? [[pick(["Accept", "X-Sig-Version", "Last-Event-ID", "Expect", "X-User"]), pick(junk)] as const]
+          : []),
         ["Content-Length", String(announced)]
       ]
       const sent = {
-        method: random() < 0.08 ? pick(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"]) : request.method,
+        method: random() < 0.08
+          ? pick(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"])
+          : request.method,
         path,
         headers,
         body,
@@ -141,7 +208,8 @@ describe("random requests", () => {
       )
     }
     // the changes are neither all harmless nor all fatal
-    for (const status of ["200", "202", "400", "401", "404"]) assert.isAbove(counts.get(status) ?? 0, 0, JSON.stringify([...counts]))
+    for (const status of ["200", "202", "400", "401", "404"])
+      assert.isAbove(counts.get(status) ?? 0, 0, JSON.stringify([...counts]))
     assert.isBelow(counts.get("none") ?? 0, 20, JSON.stringify([...counts]))
     assert.strictEqual((await send(node(), { method: "GET", path: "/healthz" })).status, 200)
     const after = dm(alice, bob, { content: "still here" })

@@ -3,8 +3,30 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
-import { type Answer, type Call, call, dm, freshTs, groupMessage, mark, newGroup, op, type User, user } from "./fixture.ts"
-import { assertRefused, conflict, forbidden, invalid, notFound, shared, steered, unauthenticated, using } from "./steered-node.ts"
+import {
+  type Answer,
+  type Call,
+  call,
+  dm,
+  freshTs,
+  groupMessage,
+  mark,
+  newGroup,
+  op,
+  type User,
+  user
+} from "./fixture.ts"
+import {
+  assertRefused,
+  conflict,
+  forbidden,
+  invalid,
+  notFound,
+  shared,
+  steered,
+  unauthenticated,
+  using
+} from "./steered-node.ts"
 
 const [alice, bob, carol, dave] = [user(1), user(2), user(3), user(4)]
 const node = shared(steered())
@@ -26,14 +48,17 @@ const group = async (members: ReadonlyArray<User> = [], admins: ReadonlyArray<Us
   const sorted = (users: ReadonlyArray<User>) => users.map(({ address }) => address).sort()
   const { chatId, create } = newGroup(node(), alice, ++nonce, { targets: sorted(members) })
   ok(await as(alice, create))
-  if (admins.length > 0) ok(await as(alice, op(node(), alice, chatId, { op: "add", role: "admin", targets: sorted(admins) })))
+  if (admins.length > 0)
+    ok(await as(alice, op(node(), alice, chatId, { op: "add", role: "admin", targets: sorted(admins) })))
   return chatId
 }
 type Draft = Parameters<typeof op>[3]
 const change = (who: User, chatId: Ids.ChatId, draft: Draft) => as(who, op(node(), who, chatId, draft))
 const roles = async (who: User, chatId: Ids.ChatId): Promise<{ readonly [address: string]: string }> => {
   const { members } = ok(await get(who, `/groups/${chatId}/members`), 200).body
-  return Object.fromEntries(members.map((each: { address: string; role: string }) => [each.address.slice(2), each.role]))
+  return Object.fromEntries(
+    members.map((each: { address: string; role: string }) => [each.address.slice(2), each.role])
+  )
 }
 
 describe("who may change a group", () => {
@@ -161,7 +186,11 @@ describe("ops that make no sense", () => {
     }
     assert.deepStrictEqual(await roles(alice, chatId), { [alice.address]: "admin", [bob.address]: "admin" })
     // a group of someone else cannot be created, whatever the nonce says
-    assertRefused(await as(dave, { ...newGroup(node(), dave, 201).create, path: `/groups/${chatId}/ops` }), 400, invalid("chat_id"))
+    assertRefused(
+      await as(dave, { ...newGroup(node(), dave, 201).create, path: `/groups/${chatId}/ops` }),
+      400,
+      invalid("chat_id")
+    )
   })
 })
 
@@ -210,8 +239,14 @@ describe("those outside", () => {
     const direct = ok(await as(alice, dm(alice, bob, { content: "x" }))).body.msg_id
     assert.strictEqual(ok(await get(bob, `/groups/${first}/messages/${sent}`), 200).body.msg_id, sent)
     assert.strictEqual(ok(await get(bob, `/dialogs/${alice.address}/messages/${direct}`), 200).body.msg_id, direct)
-    for (const path of [`/groups/${second}/messages/${sent}`, `/dialogs/${alice.address}/messages/${sent}`,
-      `/groups/${first}/messages/${direct}`, `/dialogs/${carol.address}/messages/${direct}`]) {
+    for (
+      const path of [
+        `/groups/${second}/messages/${sent}`,
+        `/dialogs/${alice.address}/messages/${sent}`,
+        `/groups/${first}/messages/${direct}`,
+        `/dialogs/${carol.address}/messages/${direct}`
+      ]
+    ) {
       assertRefused(await get(bob, path), 404, notFound, path)
     }
     // no third party reads a dm by its id

@@ -6,6 +6,7 @@ import * as Bytes from "../../src/domain/bytes.ts"
 import * as Ids from "../../src/domain/ids.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import { Store } from "../../src/services/Store.ts"
+import refusedSignatures from "../vectors/signature-headers.json" with { type: "json" }
 import { call, dm, freshTs, groupMessage, headersOf, send, start, temporaryDirectory, user } from "./fixture.ts"
 import {
   assertRefused,
@@ -18,7 +19,6 @@ import {
   unhurried,
   using
 } from "./steered-node.ts"
-import refusedSignatures from "../vectors/signature-headers.json" with { type: "json" }
 
 const [alice, bob] = [user(1), user(2)]
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
@@ -40,7 +40,11 @@ describe("shape of the signature headers", () => {
       assertRefused(await ask({ [name]: undefined }), 401, unauthenticated("missing-header", name), name)
       assertRefused(await ask({ [name]: "" }), 401, unauthenticated("missing-header", name), name)
     }
-    assertRefused(await send(node(), dm(alice, bob, { content: "x" })), 401, unauthenticated("missing-header", "X-User"))
+    assertRefused(
+      await send(node(), dm(alice, bob, { content: "x" })),
+      401,
+      unauthenticated("missing-header", "X-User")
+    )
   })
 
   it("X-User is 20 bytes in hex, in any case, with or without 0x", async () => {
@@ -55,9 +59,28 @@ describe("shape of the signature headers", () => {
   })
 
   it("X-Ts is a plain number below 2^48", async () => {
-    const wrong = ["0", "01", "-1", "+1", "1.5", "1e3", "0x10", "NaN", "Infinity", "1 2", "١", `${2 ** 48}`, "9".repeat(40)]
+    const wrong = [
+      "0",
+      "01",
+      "-1",
+      "+1",
+      "1.5",
+      "1e3",
+      "0x10",
+      "NaN",
+      "Infinity",
+      "1 2",
+      "١",
+      `${2 ** 48}`,
+      "9".repeat(40)
+    ]
     for (const value of wrong) {
-      assertRefused(await ask({ "X-Ts": encodeURI(value).includes("%") ? "%D9%A1" : value }), 401, malformed("X-Ts"), value)
+      assertRefused(
+        await ask({ "X-Ts": encodeURI(value).includes("%") ? "%D9%A1" : value }),
+        401,
+        malformed("X-Ts"),
+        value
+      )
     }
     for (const value of [`${2 ** 48 - 1}`, "1"]) {
       assertRefused(await ask({ "X-Ts": value }), 401, unauthenticated("expired"), value)
@@ -99,9 +122,12 @@ describe("shape of the signature headers", () => {
       ["r is n", (s) => n + s.slice(64)],
       ["s is n", (s) => s.slice(0, 64) + n + s.slice(128)],
       ["r is the highest number", (s) => "ff".repeat(32) + s.slice(64)],
-      ["s is high, v flipped: the other signature of the same key", (s) =>
-        s.slice(0, 64) + (order - BigInt(`0x${s.slice(64, 128)}`)).toString(16).padStart(64, "0") +
-        (s.slice(128) === "1b" ? "1c" : "1b")],
+      [
+        "s is high, v flipped: the other signature of the same key",
+        (s) =>
+          s.slice(0, 64) + (order - BigInt(`0x${s.slice(64, 128)}`)).toString(16).padStart(64, "0") +
+          (s.slice(128) === "1b" ? "1c" : "1b")
+      ],
       ...["02", "1a", "1d", "ff"].map((v) => [`v is ${v}`, (s: string) => s.slice(0, 128) + v] as const)
     ]
     for (const [name, change] of wrong) assertRefused(await good(change), 401, malformed("X-Sig"), name)

@@ -108,7 +108,11 @@ describe("a request", () => {
   it("that was refused for its form may be sent again", async () => {
     const ts = later()
     const headers = headersOf(node(), alice, { ...inbox, ts })
-    assertRefused(await send(node(), inbox, { ...headers, "X-User": bob.address }), 401, unauthenticated("bad-signature"))
+    assertRefused(
+      await send(node(), inbox, { ...headers, "X-User": bob.address }),
+      401,
+      unauthenticated("bad-signature")
+    )
     ok(await send(node(), inbox, headers), 200)
   })
 })
@@ -180,7 +184,11 @@ describe("what a node cannot remember", () => {
       for (const each of again) assertRefused(await each(), 401, unauthenticated("replayed"))
       // a bad signature takes no room and tells nothing of it
       const bad = headersOf(small, bob, { ...inbox, ts: startMs + 6 })
-      assertRefused(await send(small, inbox, { ...bad, "X-User": alice.address }), 401, unauthenticated("bad-signature"))
+      assertRefused(
+        await send(small, inbox, { ...bad, "X-User": alice.address }),
+        401,
+        unauthenticated("bad-signature")
+      )
       small.clock.atMs = startMs + 41_000
       ok(await call(small, alice, { ...inbox, ts: startMs + 41_000 }), 200)
     }))

@@ -20,7 +20,10 @@ describe("conversations", () => {
       const chatId = Ids.dmChatId(noble, alice.address, bob.address)
       assert.strictEqual(first.body.chat_id, `0x${chatId}`)
       const second = yield* Effect.promise(() =>
-        call(running, bob, { ...dm(bob, alice, { content: "hi", msg_type: 200, control: "AP8=" }), headers: { Prefer: "wait=5" } })
+        call(running, bob, {
+          ...dm(bob, alice, { content: "hi", msg_type: 200, control: "AP8=" }),
+          headers: { Prefer: "wait=5" }
+        })
       )
       assert.strictEqual(second.status, 201, JSON.stringify(second.body))
 

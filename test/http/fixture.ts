@@ -108,7 +108,9 @@ export const send = async (
     method: call.method,
     headers: {
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-      ...Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined))
+      ...Object.fromEntries(
+        Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined)
+      )
     },
     ...(body === undefined ? {} : { body: (raw ? body : JSON.stringify(body)) as string })
   })

@@ -17,7 +17,7 @@ import {
   send,
   user
 } from "./fixture.ts"
-import { assertRefused, overloaded, shared, steered, type Steered, unauthenticated, using } from "./steered-node.ts"
+import { assertRefused, overloaded, shared, type Steered, steered, unauthenticated, using } from "./steered-node.ts"
 
 const [alice, bob, carol] = [user(1), user(2), user(3)]
 const node = shared(steered())
@@ -71,11 +71,15 @@ describe("requests in flight", () => {
       ok(await call(small, carol, inbox), 200)
       // callers who hang up, in the middle of a body or while they wait, leave nothing behind
       small.hold()
-      const lines = Object.entries(headersOf(small, alice, dm(alice, bob, { content: "x" }))).map(([k, v]) => `${k}: ${v}`)
+      const lines = Object.entries(headersOf(small, alice, dm(alice, bob, { content: "x" }))).map(([k, v]) =>
+        `${k}: ${v}`
+      )
       const { hostname, port } = new URL(small.url)
       const half = connect({ host: hostname, port: Number(port) })
-      half.write(`POST /dialogs/${bob.address}/messages HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\n` +
-        `Content-Length: 50\r\n${lines.join("\r\n")}\r\n\r\n{"cont`)
+      half.write(
+        `POST /dialogs/${bob.address}/messages HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\n` +
+          `Content-Length: 50\r\n${lines.join("\r\n")}\r\n\r\n{"cont`
+      )
       const request = waiting(10, dm(alice, bob, { content: "y" }))
       const controller = new AbortController()
       const aborted = fetch(small.url + request.path, {
@@ -157,7 +161,8 @@ describe("a full queue", () => {
       }
       // reads of what is not waiting go on, and so do repeats of what was accepted
       assert.strictEqual(
-        ok(await call(small, bob, { method: "GET", path: `/dialogs/${bob.address}/messages` }), 200).body.messages[0].msg_id,
+        ok(await call(small, bob, { method: "GET", path: `/dialogs/${bob.address}/messages` }), 200).body.messages[0]
+          .msg_id,
         other.body.msg_id
       )
       ok(await call(small, bob, { method: "GET", path: `/groups/${chatId}/members` }), 200)
@@ -166,7 +171,12 @@ describe("a full queue", () => {
       assert.strictEqual(await gauge(small, "p2p_mes_writer_queued"), 4)
       small.release()
       const history = ok(await call(small, carol, { method: "GET", path: `/dialogs/${alice.address}/messages` }), 200)
-      assert.deepStrictEqual(history.body.messages.map((each: { content: string }) => each.content), ["4", "3", "2", "1"])
+      assert.deepStrictEqual(history.body.messages.map((each: { content: string }) => each.content), [
+        "4",
+        "3",
+        "2",
+        "1"
+      ])
       // the very same calls work now: nothing of them was kept
       for (const [i, [, request]] of refused.entries()) {
         await eventually(() => send(small, request, headers[i]), 202)
@@ -244,7 +254,11 @@ describe("a writer sees her own writes before they are on disk", () => {
       const { members } = ok(await call(node(), carol, { method: "GET", path: `/groups/${chatId}/members` }), 200).body
       assert.lengthOf(members, 2)
     }, get(carol, `/groups/${chatId}/messages`))
-    assert.deepStrictEqual(ok(history, 200).body.messages.map((each: { content: string }) => each.content), ["3", "2", "1"])
+    assert.deepStrictEqual(ok(history, 200).body.messages.map((each: { content: string }) => each.content), [
+      "3",
+      "2",
+      "1"
+    ])
   })
 
   it("send, then read: the history, the message, the inbox of both", async () => {
@@ -270,7 +284,10 @@ describe("a writer sees her own writes before they are on disk", () => {
     assert.strictEqual(ok(await whileHeld(put, get(alice, `/identity/${frank.address}`)), 200).body.identity, "AQID")
     const sent = ok(await call(node(), alice, dm(alice, frank, { content: "x" }, freshTs())), 202).body
     const read = async () =>
-      void ok(await call(node(), frank, mark(frank, sent.chat_id.slice(2), `/dialogs/${alice.address}/messages`, sent.hlc)), 202)
+      void ok(
+        await call(node(), frank, mark(frank, sent.chat_id.slice(2), `/dialogs/${alice.address}/messages`, sent.hlc)),
+        202
+      )
     const inbox = ok(await whileHeld(read, get(frank, "/conversations")), 200)
     assert.strictEqual(inbox.body.conversations[0].unread, 0)
   })

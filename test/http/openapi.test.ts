@@ -7,7 +7,9 @@ import { shared, steered } from "./steered-node.ts"
 
 const node = shared(steered())
 
-type Json = { readonly [key: string]: any }
+// oxlint-disable-next-line typescript/no-explicit-any -- whatever JSON came
+type Any = any
+type Json = { readonly [key: string]: Any }
 const spec = async (): Promise<Json> => {
   const answer = await send(node(), { method: "GET", path: "/openapi.json" })
   assert.strictEqual(answer.status, 200)
@@ -39,7 +41,7 @@ describe("/openapi.json", () => {
         if (key === "$ref") {
           references++
           assert.match(each, /^#\//)
-          const found = (each as string).slice(2).split("/").reduce<any>(
+          const found = (each as string).slice(2).split("/").reduce<Any>(
             (at, part) => at?.[part.replaceAll("~1", "/").replaceAll("~0", "~")],
             document
           )
@@ -64,7 +66,9 @@ describe("/openapi.json", () => {
     assert.strictEqual(new Set(ids).size, ids.length)
     for (const { method, path, value } of operations) {
       assert.isAbove((value["summary"] ?? "").length, 5, `${method} ${path}`)
-      const named = (value["parameters"] ?? []).filter((each: Json) => each["in"] === "path").map((each: Json) => each["name"])
+      const named = (value["parameters"] ?? []).filter((each: Json) => each["in"] === "path").map((each: Json) =>
+        each["name"]
+      )
       const inPath = [...path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => name)
       assert.deepStrictEqual(named.sort(), inPath.sort(), `${method} ${path}`)
       for (const parameter of value["parameters"] ?? []) {
@@ -112,7 +116,9 @@ describe("/openapi.json", () => {
   it("documents every error class", async () => {
     const { components } = await spec()
     const schemas = components.schemas as Json
-    const tags = Object.values(schemas).flatMap((schema: any) => schema?.properties?._tag?.enum ?? schema?.properties?._tag?.const ?? [])
+    const tags = Object.values(schemas).flatMap((schema: Any) =>
+      schema?.properties?._tag?.enum ?? schema?.properties?._tag?.const ?? []
+    )
     const classes = Object.keys(Refusals).filter((name) => !/Failure$|Reason$/.test(name))
     assert.isAbove(classes.length, 7)
     for (const name of classes) assert.include(tags, name)
@@ -138,10 +144,12 @@ describe("/docs", () => {
 
   it("may not ask another host, whatever its script holds", async () => {
     const policy = (await send(node(), { method: "GET", path: "/docs" })).headers.get("content-security-policy")
-    const directives = new Map((policy ?? "").split(";").map((each) => {
-      const [name, ...sources] = each.trim().split(/\s+/)
-      return [name, sources] as const
-    }))
+    const directives = new Map(
+      (policy ?? "").split(";").map((each) => {
+        const [name, ...sources] = each.trim().split(/\s+/)
+        return [name, sources] as const
+      })
+    )
     assert.isTrue(directives.has("default-src"), String(policy))
     for (const [name, sources] of directives) {
       for (const source of sources) {
@@ -164,12 +172,19 @@ describe("CORS", () => {
 
   it("a preflight of every path is answered for any origin", async () => {
     const operations = operationsOf(await spec())
-    for (const { method, path } of [...operations, { method: "get", path: "/docs" }, { method: "get", path: "/openapi.json" }]) {
+    for (
+      const { method, path } of [...operations, { method: "get", path: "/docs" }, {
+        method: "get",
+        path: "/openapi.json"
+      }]
+    ) {
       const answer = await preflight(path.replaceAll(/\{[a-z_]+\}/g, "11".repeat(32)), method.toUpperCase())
       assert.strictEqual(answer.status, 204, path)
       assert.strictEqual(answer.headers.get("access-control-allow-origin"), "*", path)
       assert.include(list(answer, "access-control-allow-methods"), method, path)
-      for (const name of ["x-user", "x-ts", "x-node", "x-sig", "x-sig-version", "content-type", "prefer", "last-event-id"]) {
+      for (
+        const name of ["x-user", "x-ts", "x-node", "x-sig", "x-sig-version", "content-type", "prefer", "last-event-id"]
+      ) {
         assert.include(list(answer, "access-control-allow-headers"), name, path)
       }
       assert.isNull(answer.headers.get("access-control-allow-credentials"))
@@ -177,7 +192,9 @@ describe("CORS", () => {
   })
 
   it("answers and refusals can be read by any page, with the headers that matter", async () => {
-    for (const [path, status] of [["/node", 200], ["/conversations", 401], ["/nothing", 404], ["/identity", 405]] as const) {
+    for (
+      const [path, status] of [["/node", 200], ["/conversations", 401], ["/nothing", 404], ["/identity", 405]] as const
+    ) {
       const answer = await send(node(), { method: "GET", path }, { Origin: "https://app.example" })
       assert.strictEqual(answer.status, status, path)
       assert.strictEqual(answer.headers.get("access-control-allow-origin"), "*", path)

@@ -4,7 +4,7 @@
  */
 import { afterAll, assert, beforeAll } from "@effect/vitest"
 import { generateKeyPair } from "@libp2p/crypto/keys"
-import { Clock, Effect, Exit, Layer, Latch, Scope } from "effect"
+import { Clock, Effect, Exit, Latch, Layer, Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { connect } from "node:net"
 import { defaultIngestLimits, type IngestLimits } from "../../src/domain/limits.ts"
@@ -33,7 +33,10 @@ export const shared = <A, E>(build: Effect.Effect<A, E, Scope.Scope>): () => A =
 }
 
 /** Runs `body` with what `build` gives, for one test. */
-export const using = <A, E>(build: Effect.Effect<A, E, Scope.Scope>, body: (built: A) => Promise<void>): Promise<void> =>
+export const using = <A, E>(
+  build: Effect.Effect<A, E, Scope.Scope>,
+  body: (built: A) => Promise<void>
+): Promise<void> =>
   Effect.runPromise(Effect.scoped(Effect.flatMap(build, (built) => Effect.promise(() => body(built)))))
 
 /** A wall clock that the test sets: standing at `atMs`, or running with the machine's. Sleeping takes real time. */
@@ -152,7 +155,12 @@ export interface Refusal {
 }
 
 /** Asserts that an answer is this refusal, in the one form that all have. */
-export const assertRefused = (answer: Pick<Answer, "status" | "body">, status: number, refusal: Refusal, of = ""): void => {
+export const assertRefused = (
+  answer: Pick<Answer, "status" | "body">,
+  status: number,
+  refusal: Refusal,
+  of = ""
+): void => {
   const shown = `${of} ${answer.status} ${JSON.stringify(answer.body)}`
   assert.strictEqual(answer.status, status, shown)
   assert.strictEqual(answer.body._tag, refusal._tag, shown)

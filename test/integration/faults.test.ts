@@ -16,7 +16,9 @@ const say = (node: Running, content: string, prefer?: string): Promise<Answer> =
   call(node, alice, { ...dm(alice, bob, { content }), headers: prefer === undefined ? {} : { Prefer: prefer } })
 
 /** All that bob can read, by id. */
-const history = async (node: Running): Promise<ReadonlyMap<string, { readonly hlc: string; readonly content: string }>> => {
+const history = async (
+  node: Running
+): Promise<ReadonlyMap<string, { readonly hlc: string; readonly content: string }>> => {
   const found = new Map<string, { readonly hlc: string; readonly content: string }>()
   let cursor = ""
   for (let pages = 0; pages < 100; pages++) {
@@ -34,35 +36,40 @@ const history = async (node: Running): Promise<ReadonlyMap<string, { readonly hl
 }
 
 describe("a node process", () => {
-  it.live("killed in a burst of writes keeps every write answered 201, and its clock goes on", () =>
-    Effect.gen(function*() {
-      const dataDir = yield* temporaryDirectory
-      const first = yield* nodeProcess(dataDir, ...limits)
-      const committed: Array<{ msg_id: string; hlc: string }> = []
-      const writers = Array.from({ length: 8 }, async (_, writer) => {
-        for (let i = 0; i < 1_000; i++) {
-          const answer = await say(first, `${writer}/${i}`, i % 3 === 0 ? undefined : "wait=10")
-          if (answer.status === 201) committed.push(answer.body)
-        }
-      })
-      // the writers end when their connections break
-      const broken = Promise.allSettled(writers)
-      yield* Effect.promise(async () => {
-        for (let turns = 0; committed.length < 100 && turns < 2_000; turns++) await new Promise((next) => setTimeout(next, 10))
-        await first.end("SIGKILL")
-        await broken
-      })
-      assert.isAtLeast(committed.length, 100)
+  it.live(
+    "killed in a burst of writes keeps every write answered 201, and its clock goes on",
+    () =>
+      Effect.gen(function*() {
+        const dataDir = yield* temporaryDirectory
+        const first = yield* nodeProcess(dataDir, ...limits)
+        const committed: Array<{ msg_id: string; hlc: string }> = []
+        const writers = Array.from({ length: 8 }, async (_, writer) => {
+          for (let i = 0; i < 1_000; i++) {
+            const answer = await say(first, `${writer}/${i}`, i % 3 === 0 ? undefined : "wait=10")
+            if (answer.status === 201) committed.push(answer.body)
+          }
+        })
+        // the writers end when their connections break
+        const broken = Promise.allSettled(writers)
+        yield* Effect.promise(async () => {
+          for (let turns = 0; committed.length < 100 && turns < 2_000; turns++)
+            await new Promise((next) => setTimeout(next, 10))
+          await first.end("SIGKILL")
+          await broken
+        })
+        assert.isAtLeast(committed.length, 100)
 
-      const second = yield* nodeProcess(dataDir, ...limits)
-      const found = yield* Effect.promise(() => history(second))
-      for (const { hlc, msg_id } of committed) assert.strictEqual(found.get(msg_id)?.hlc, hlc, `${msg_id} is lost`)
-      const last = [...found.values()].map((message) => message.hlc).sort().at(-1)!
-      const next = yield* Effect.promise(() => say(second, "after"))
-      assert.isTrue(next.body.hlc > last, "the clock went back")
-      const verified = yield* Effect.promise(() => run("verify", "--data", dataDir))
-      assert.strictEqual(verified.code, 0, verified.stdout + verified.stderr)
-    }).pipe(Effect.scoped), processMsMax)
+        const second = yield* nodeProcess(dataDir, ...limits)
+        const found = yield* Effect.promise(() => history(second))
+        for (const { hlc, msg_id } of committed) assert.strictEqual(found.get(msg_id)?.hlc, hlc, `${msg_id} is lost`)
+        const last = [...found.values()].map((message) => message.hlc).sort().at(-1)!
+        const next = yield* Effect.promise(() => say(second, "after"))
+        assert.isTrue(next.body.hlc > last, "the clock went back")
+        const verified = yield* Effect.promise(() => run("verify", "--data", dataDir))
+        assert.strictEqual(verified.code, 0, verified.stdout + verified.stderr)
+      }).pipe(Effect.scoped),
+    processMsMax
+  )
 
   it.live("told to stop writes down all that it accepted, and exits 0", () =>
     Effect.gen(function*() {

@@ -37,42 +37,46 @@ const node = (dataDir: string) =>
   )
 
 describe("a full disk", () => {
-  it.live("refuses writes with 503 queue, says so, goes on reading, and keeps what it had", () =>
-    Effect.gen(function*() {
-      const dataDir = yield* temporaryDirectory
-      const stored = yield* Effect.scoped(Effect.gen(function*() {
-        const running = yield* node(dataDir)
-        return yield* Effect.promise(async () => {
-          const kept: Array<string> = []
-          const text = "x".repeat(10_000)
-          for (let i = 0; i < 200; i++) {
-            const request = { ...dm(alice, bob, { content: `${i} ${text}` }), headers: { Prefer: "wait=1" } }
-            const answer = await call(running, alice, request)
-            if (answer.status === 201) kept.push(answer.body.msg_id)
-            else break
-          }
-          assert.isAbove(kept.length, 3, "nothing could be written at all")
-          // the queue takes some more, and then no more
-          let last = await call(running, alice, dm(alice, bob, { content: text }))
-          for (let i = 0; i < limits.queueRecordsMax && last.status === 202; i++) {
-            last = await call(running, alice, dm(alice, bob, { content: text }))
-          }
-          assert.deepStrictEqual([last.status, last.body._tag, last.body.reason], [503, "Overloaded", "queue"])
-          assert.include(last.body.message, "full")
-          assert.isNotNull(last.headers.get("retry-after"))
-          const ready = await send(running, { method: "GET", path: "/readyz" })
-          assert.strictEqual(ready.status, 503)
-          assert.match(ready.body.problems.join(), /full/)
-          const path = `/dialogs/0x${bob.address}/messages/${kept.at(-1)}`
-          assert.strictEqual((await call(running, alice, { method: "GET", path })).status, 200)
-          return kept
-        })
-      }))
-      // opened again with room: all that was answered 201 is there, and nothing is damaged
-      yield* Effect.gen(function*() {
-        const store = yield* Store
-        for (const id of stored) assert.isDefined(yield* store.message(id.slice(2) as never), `${id} is lost`)
-        assert.deepStrictEqual(yield* store.inspect("message"), [])
-      }).pipe(Effect.provide(layerSqlite({ directory: dataDir })))
-    }).pipe(Effect.scoped), 60_000)
+  it.live(
+    "refuses writes with 503 queue, says so, goes on reading, and keeps what it had",
+    () =>
+      Effect.gen(function*() {
+        const dataDir = yield* temporaryDirectory
+        const stored = yield* Effect.scoped(Effect.gen(function*() {
+          const running = yield* node(dataDir)
+          return yield* Effect.promise(async () => {
+            const kept: Array<string> = []
+            const text = "x".repeat(10_000)
+            for (let i = 0; i < 200; i++) {
+              const request = { ...dm(alice, bob, { content: `${i} ${text}` }), headers: { Prefer: "wait=1" } }
+              const answer = await call(running, alice, request)
+              if (answer.status === 201) kept.push(answer.body.msg_id)
+              else break
+            }
+            assert.isAbove(kept.length, 3, "nothing could be written at all")
+            // the queue takes some more, and then no more
+            let last = await call(running, alice, dm(alice, bob, { content: text }))
+            for (let i = 0; i < limits.queueRecordsMax && last.status === 202; i++) {
+              last = await call(running, alice, dm(alice, bob, { content: text }))
+            }
+            assert.deepStrictEqual([last.status, last.body._tag, last.body.reason], [503, "Overloaded", "queue"])
+            assert.include(last.body.message, "full")
+            assert.isNotNull(last.headers.get("retry-after"))
+            const ready = await send(running, { method: "GET", path: "/readyz" })
+            assert.strictEqual(ready.status, 503)
+            assert.match(ready.body.problems.join(), /full/)
+            const path = `/dialogs/0x${bob.address}/messages/${kept.at(-1)}`
+            assert.strictEqual((await call(running, alice, { method: "GET", path })).status, 200)
+            return kept
+          })
+        }))
+        // opened again with room: all that was answered 201 is there, and nothing is damaged
+        yield* Effect.gen(function*() {
+          const store = yield* Store
+          for (const id of stored) assert.isDefined(yield* store.message(id.slice(2) as never), `${id} is lost`)
+          assert.deepStrictEqual(yield* store.inspect("message"), [])
+        }).pipe(Effect.provide(layerSqlite({ directory: dataDir })))
+      }).pipe(Effect.scoped),
+    60_000
+  )
 })

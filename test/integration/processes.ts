@@ -24,7 +24,10 @@ const collect = (child: ChildProcess) => {
 }
 
 const start = (args: ReadonlyArray<string>) =>
-  spawn(node, [join(root, "src", "main.ts"), ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } })
+  spawn(node, [join(root, "src", "main.ts"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1" }
+  })
 
 /** Runs `p2p-mes` with these arguments until it ends. */
 export const run = async (...args: ReadonlyArray<string>): Promise<Finished> => {

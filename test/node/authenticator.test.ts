@@ -32,10 +32,13 @@ describe("a write", () => {
       const held = yield* gate
       let performed = 0
       const slow = (proof: Proof) =>
-        Effect.andThen(held.pass, Effect.suspend(() => {
-          performed++
-          return perform(proof)
-        }))
+        Effect.andThen(
+          held.pass,
+          Effect.suspend(() => {
+            performed++
+            return perform(proof)
+          })
+        )
       const write = auth.write(signed, "message", id, slow, Effect.undefined)
       const first = yield* Effect.forkChild(write)
       yield* Effect.sleep(20)
@@ -59,7 +62,13 @@ describe("a write", () => {
       const { auth, id, perform, signed } = yield* draft
       const held = yield* gate
       const failing = yield* Effect.forkChild(
-        auth.write(signed, "message", id, () => Effect.andThen(held.pass, Effect.fail("refused" as const)), Effect.undefined)
+        auth.write(
+          signed,
+          "message",
+          id,
+          () => Effect.andThen(held.pass, Effect.fail("refused" as const)),
+          Effect.undefined
+        )
       )
       yield* Effect.sleep(20)
       const waiting = yield* Effect.forkChild(auth.write(signed, "message", id, perform, Effect.undefined))

@@ -104,7 +104,7 @@ export const node = Command.make(
         queueRecordsMax: flags.queue
       }
     })
-    yield* announce(flags.json).pipe(
+    return yield* announce(flags.json).pipe(
       Layer.provide(running),
       Layer.launch,
       Effect.provide(logger(flags.json))

@@ -5,7 +5,7 @@
 import { Effect, Stream } from "effect"
 import { formProblem, type Signatures, signaturesOf } from "../../domain/acceptance.ts"
 import { Hashing } from "../../domain/hashing.ts"
-import { authorOf, type Kind, type Record } from "../../domain/record.ts"
+import type { Kind, Record } from "../../domain/record.ts"
 import * as VerifierLayer from "../../layers/crypto/verifier.ts"
 import { Store } from "../../services/Store.ts"
 import { Verifier } from "../../services/Verifier.ts"

@@ -72,7 +72,7 @@ export const readInboxPosition = (cursor: string): Effect.Effect<InboxPosition |
     : Effect.map(readCursor("after", cursor), ({ hlc, id }) => ({ activity: hlc, chatId: id as ChatId }))
 
 /** Seconds of `Prefer: wait=<seconds>` (RFC 7240), capped; 0 when not asked for. Other preferences are not for us. */
-export const waitSeconds = (prefer: string | undefined): number => {
+const waitSeconds = (prefer: string | undefined): number => {
   for (const preference of prefer?.split(",") ?? []) {
     const found = /^\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(;.*)?$/i.exec(preference)
     if (found !== null) return Math.min(Number(found[1]), waitSecondsMax)

@@ -22,7 +22,7 @@ const malformed = (field: string, message: string) =>
   new Unauthenticated({ reason: "malformed-header", field, message: `${field}: ${message}` })
 
 /** Reads the signature headers; their shape only. */
-export const readHeaders = (headers: Headers): Result.Result<SignedHeaders, Unauthenticated> => {
+const readHeaders = (headers: Headers): Result.Result<SignedHeaders, Unauthenticated> => {
   const found: { [name: string]: string } = {}
   for (const name of ["X-User", "X-Ts", "X-Node", "X-Sig"]) {
     const value = headers[name.toLowerCase()]

@@ -11,7 +11,7 @@ import { InvalidRequest } from "../../domain/refusal.ts"
 import { challengeBytes } from "../../domain/signature.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
-import { Store } from "../../services/Store.ts"
+import { reasonText, Store } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
 import { Writer } from "../../services/Writer.ts"
 import { version } from "../version.ts"
@@ -93,6 +93,10 @@ export const layer = (options: { readonly network: string; readonly limits: Limi
         readyz: Effect.fnUntraced(function*() {
           const { failing } = writer.stats()
           const problems = failing === undefined ? [] : [`writing fails: ${failing}`]
+          // asks the reading thread too: a node that cannot read is not ready
+          yield* store.stats.pipe(
+            Effect.catch((error) => Effect.sync(() => void problems.push(`reading fails: ${reasonText[error.reason]}`)))
+          )
           const share = trees.built()
           if (share < 1) problems.push(`the Merkle trees are being built: ${Math.floor(share * 100)} %`)
           const body = { ready: problems.length === 0, problems, trees: share }

@@ -36,7 +36,7 @@ const setRetryAfter = (seconds: number) =>
   )
 
 /** Whether an `Accept` header takes `type`. Quality 0 is a no. */
-export const accepts = (accept: string | undefined, type: string): boolean => {
+const accepts = (accept: string | undefined, type: string): boolean => {
   if (accept === undefined || accept.trim() === "") return true
   const family = `${type.split("/")[0]}/*`
   return accept.toLowerCase().split(",").some((range) => {

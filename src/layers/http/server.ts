@@ -1,7 +1,7 @@
 /** The node's own HTTP server. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as Layer from "effect/Layer"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import { layerCors, layerCounted, layerNotFound, layerRoutes, type RoutesOptions } from "./routes.ts"
 

@@ -5,15 +5,15 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Bytes from "../../domain/bytes.ts"
 import { Hashing } from "../../domain/hashing.ts"
-import type { Address } from "../../domain/ids.ts"
 import { type IngestLimits, requestMsMax } from "../../domain/limits.ts"
-import { Overloaded, RateLimited, Unauthenticated } from "../../domain/refusal.ts"
 import type { Kind } from "../../domain/record.ts"
+import { Overloaded, RateLimited, Unauthenticated } from "../../domain/refusal.ts"
 import * as Signature from "../../domain/signature.ts"
 import { Authenticator, type Claim, type Proof } from "../../services/Authenticator.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
 import { Verifier } from "../../services/Verifier.ts"
+import * as Metrics from "./metrics.ts"
 import { RateLimit } from "./rate-limit.ts"
 import { ReplayCache } from "./replay.ts"
 
@@ -30,6 +30,7 @@ export const layer = (limits: IngestLimits) =>
       const clock = yield* HybridClock
       const replay = new ReplayCache<Answer>(limits.replayEntriesMax, clock.wall())
       const rate = new RateLimit(limits)
+      const metrics = yield* Metrics.make
 
       const recovers = (claim: Claim, digest: Uint8Array, v: 0 | 1): Effect.Effect<boolean> =>
         Effect.map(
@@ -67,9 +68,12 @@ export const layer = (limits: IngestLimits) =>
         // paid first, so that one user cannot fill the memory that all need
         const seconds = rate.spend(claim.user, clock.wall())
         if (seconds > 0) {
+          metrics.refused("rate")
           return new RateLimited({ message: `too many requests; try again in ${seconds} s`, retry_after: seconds })
         }
-        return replay.set(key, claim.ts, answer, clock.wall()) ? undefined : new Overloaded({
+        if (replay.set(key, claim.ts, answer, clock.wall())) return undefined
+        metrics.refused("replay-cache")
+        return new Overloaded({
           reason: "replay-cache",
           message: "more signed requests in a minute than this node can remember; try again",
           retry_after: 10
@@ -116,7 +120,7 @@ export const layer = (limits: IngestLimits) =>
           const { key, proof } = yield* prove(claim, "request", digest)
           if (replay.isForgotten(claim.ts)) return yield* forgotten
           const refusal = replay.get(key, claim.ts) === undefined ? admit(key, claim, "request") : used
-          return refusal === undefined ? proof : yield* Effect.fail(refusal)
+          return refusal === undefined ? proof : yield* refusal
         }),
 
         write: <A, E, R, E2, R2>(
@@ -138,8 +142,10 @@ export const layer = (limits: IngestLimits) =>
 
             /** Waits for the first call with this signature; if that fails, this one is the first. */
             const follow = (first: Exclude<Answer, "request">): Answered =>
-              Effect.flatMap(Deferred.await(first), (exit) =>
-                Exit.isSuccess(exit) ? Effect.succeed(exit.value as A) : attempt)
+              Effect.flatMap(
+                Deferred.await(first),
+                (exit) => Exit.isSuccess(exit) ? Effect.succeed(exit.value as A) : attempt
+              )
 
             const attempt: Answered = Effect.flatten(Effect.uninterruptible(Effect.suspend(() => {
               const first = replay.get(key, claim.ts)

@@ -9,7 +9,14 @@ import * as Hlc from "../../domain/hlc.ts"
 import * as Ids from "../../domain/ids.ts"
 import { driftMsMax, type IngestLimits } from "../../domain/limits.ts"
 import { isLeave, type Kind, type Op, opTypes, type Record } from "../../domain/record.ts"
-import { Conflict, Forbidden, InvalidRequest, type NotFound, Overloaded, Unauthenticated } from "../../domain/refusal.ts"
+import {
+  Conflict,
+  Forbidden,
+  InvalidRequest,
+  type NotFound,
+  Overloaded,
+  Unauthenticated
+} from "../../domain/refusal.ts"
 import { stampDigest } from "../../domain/signature.ts"
 import type { Proof } from "../../services/Authenticator.ts"
 import { type Group, Groups } from "../../services/Groups.ts"
@@ -18,6 +25,7 @@ import { Ingest, type Place, type Sought } from "../../services/Ingest.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
 import { Store, type StoreError } from "../../services/Store.ts"
 import { Writer } from "../../services/Writer.ts"
+import * as Metrics from "./metrics.ts"
 import { type Accepted, RecentIds } from "./recent-ids.ts"
 import { asMember, notMember, unavailable, unknownGroup } from "./refusals.ts"
 
@@ -58,6 +66,7 @@ export const layer = (limits: IngestLimits) =>
       const groups = yield* Groups
       const writer = yield* Writer
       const store = yield* Store
+      const metrics = yield* Metrics.make
       const time = yield* Clock.Clock
       const steadyMs = () => Number(time.monotonicTimeNanosUnsafe() / 1_000_000n)
       const recent = new RecentIds(recentMax, steadyMs())
@@ -74,6 +83,7 @@ export const layer = (limits: IngestLimits) =>
         const early = Hlc.isEarly(record.hlc, clock.wall())
         const problem = early ? undefined : Acceptance.formProblem(hashes, record)
         if (early || problem !== undefined) {
+          metrics.refused("clock")
           return Result.fail(
             new Overloaded({
               reason: "clock",
@@ -131,8 +141,11 @@ export const layer = (limits: IngestLimits) =>
             const id = Ids.messageId(hashes, fields)
             requireProof(proof, "message", id, fields.sender, fields.ts)
             return Effect.map(
-              writeAt(place, fields.sender, () =>
-                take({ kind: "message", id, ...fields, ...peerOf(place), ...envelope(proof, clock.send()) })),
+              writeAt(
+                place,
+                fields.sender,
+                () => take({ kind: "message", id, ...fields, ...peerOf(place), ...envelope(proof, clock.send()) })
+              ),
               (accepted) => ({ id, ...accepted })
             )
           }),

@@ -55,7 +55,7 @@ const read = (file: string): PrivateKey => {
 }
 
 /** Reads the key of `file`, or makes an Ed25519 key and writes it there. */
-export const load: (file: string) => Effect.Effect<PrivateKey, NodeKeyError> = Effect.fnUntraced(function*(file) {
+const load: (file: string) => Effect.Effect<PrivateKey, NodeKeyError> = Effect.fnUntraced(function*(file) {
   if (existsSync(file)) return yield* Effect.try({ try: () => read(file), catch: failure(file, "read") })
   const key = yield* Effect.promise(() => generateKeyPair("Ed25519"))
   yield* Effect.try({

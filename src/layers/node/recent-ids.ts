@@ -4,8 +4,8 @@
  * for at least the window, or this memory says that it is not complete.
  */
 import type { Hlc } from "../../domain/hlc.ts"
-import type { Ticket } from "../../services/Writer.ts"
 import { driftMsMax, requestMsMax, stampMsMax } from "../../domain/limits.ts"
+import type { Ticket } from "../../services/Writer.ts"
 
 /**
  * A repeated write has the time of the first one, so the first came at most this long ago: the request window now, and

@@ -1,8 +1,8 @@
 /** Refusals that more than one service gives. */
-import { Forbidden, NotFound, Overloaded } from "../../domain/refusal.ts"
 import * as Result from "effect/Result"
 import type { Address } from "../../domain/ids.ts"
 import type { Membership } from "../../domain/membership.ts"
+import { Forbidden, NotFound, Overloaded } from "../../domain/refusal.ts"
 import type { Group } from "../../services/Groups.ts"
 import { reasonText, type StoreError } from "../../services/Store.ts"
 
@@ -10,7 +10,11 @@ import { reasonText, type StoreError } from "../../services/Store.ts"
 export const unavailable = (error: StoreError | Overloaded): Overloaded =>
   error instanceof Overloaded
     ? error
-    : new Overloaded({ reason: "queue", message: `the node cannot answer: ${reasonText[error.reason]}`, retry_after: 5 })
+    : new Overloaded({
+      reason: "queue",
+      message: `the node cannot answer: ${reasonText[error.reason]}`,
+      retry_after: 5
+    })
 
 export const unknownGroup = () => new NotFound({ message: "no such group is known to this node" })
 export const notMember = () => new Forbidden({ message: "you are not a member of this group (any more)" })

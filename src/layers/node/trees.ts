@@ -60,11 +60,11 @@ export const layer = Layer.effect(
 
     yield* Effect.forever(
       wanted.await.pipe(
-        Effect.andThen(Effect.suspend(() => why === "" ? Effect.void : Effect.logError(`building the trees anew: ${why}`))),
+        Effect.andThen(
+          Effect.suspend(() => why === "" ? Effect.void : Effect.logError(`building the trees anew: ${why}`))
+        ),
         Effect.andThen(build),
-        Effect.catch((error) =>
-          Effect.andThen(Effect.sync(() => reset(error.message)), Effect.sleep(retryMs))
-        )
+        Effect.catch((error) => Effect.andThen(Effect.sync(() => reset(error.message)), Effect.sleep(retryMs)))
       )
     ).pipe(Effect.forkScoped)
 

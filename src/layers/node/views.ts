@@ -1,16 +1,15 @@
 /** Reading: everything derived when it is asked for. See the port for the contract. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import { pageMax } from "../../domain/limits.ts"
 import type { Membership } from "../../domain/membership.ts"
 import type { Message } from "../../domain/record.ts"
-import { wins } from "../../domain/variants.ts"
 import { type Forbidden, NotFound, type Overloaded } from "../../domain/refusal.ts"
 import * as Retention from "../../domain/retention.ts"
 import * as Unread from "../../domain/unread.ts"
+import { wins } from "../../domain/variants.ts"
 import { Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import type { Place } from "../../services/Ingest.ts"
@@ -205,7 +204,9 @@ export const layer = Layer.effect(
       identity: Effect.fnUntraced(function*(address) {
         const pending = writer.pending(`i${address}`)
         const stored = yield* store.identity(address).pipe(Effect.mapError(unavailable))
-        const identity = pending?.kind === "identity" && (stored === undefined || wins(pending, stored)) ? pending : stored
+        const identity = pending?.kind === "identity" && (stored === undefined || wins(pending, stored))
+          ? pending
+          : stored
         return identity ??
           (yield* new NotFound({ message: "this user has set no identity, as far as this node knows" }))
       })

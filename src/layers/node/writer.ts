@@ -8,7 +8,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
 import type { IngestLimits } from "../../domain/limits.ts"
@@ -37,7 +36,7 @@ const commitsBuffered = 256
  * The names that a record's views are read under: the chat, and the users whose inbox or identity it changes. Waiting
  * for these names is waiting for the record.
  */
-export const touched = (record: Record): ReadonlyArray<string> => {
+const touched = (record: Record): ReadonlyArray<string> => {
   switch (record.kind) {
     case "message":
       return record.peer === undefined ? [record.chatId] : [record.chatId, record.sender, record.peer]

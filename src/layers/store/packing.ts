@@ -191,7 +191,7 @@ const packOp = (out: Packer, record: Op): void => {
 }
 
 /** Appends one record of any kind. A field of a wrong length is a defect, and throws. */
-export const packRecord = (out: Packer, record: Record): void => {
+const packRecord = (out: Packer, record: Record): void => {
   out.u8(kinds.indexOf(record.kind))
   out.hex(record.id, 32)
   out.text(record.node)
@@ -275,7 +275,7 @@ const unpackIdentity = (from: Unpacker, id: string, head: Head): Identity => ({
 })
 
 /** The inverse of {@link packRecord}. */
-export const unpackRecord = (from: Unpacker): Record => {
+const unpackRecord = (from: Unpacker): Record => {
   const kind = kinds[from.u8()]
   const id = from.hex(32)
   const head: Head = {

@@ -18,7 +18,7 @@ export interface State {
   readonly identities: number
 }
 
-export const empty: State = { clock: Hlc.zero, messages: 0, ops: 0, reads: 0, identities: 0 }
+const empty: State = { clock: Hlc.zero, messages: 0, ops: 0, reads: 0, identities: 0 }
 
 export const stateColumns = "clock, messages, ops, reads, identities, checksum"
 
