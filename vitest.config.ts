@@ -7,6 +7,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // Worker threads and sockets of one file must not outlive it.
-    pool: "forks"
+    pool: "forks",
+    // Files wait for processes and timers much of their time: as many at once as there are cores.
+    maxWorkers: "100%"
   }
 })

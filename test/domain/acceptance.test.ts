@@ -6,15 +6,8 @@ import * as Bytes from "../../src/domain/bytes.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
 import { nodeIdOf, parseNodeId } from "../../src/domain/node-id.ts"
-import {
-  authorOf,
-  type Dot,
-  type Identity,
-  type Message,
-  type Op,
-  type Read,
-  type Record as Rec
-} from "../../src/domain/record.ts"
+import { authorOf } from "../../src/domain/record.ts"
+import type { Dot, Identity, Message, Op, Read, Record as Rec } from "../../src/domain/record.ts"
 import * as Retention from "../../src/domain/retention.ts"
 import * as Signature from "../../src/domain/signature.ts"
 import { aMessage, anIdentity, anOp, aRead, aRecord, Dice, hashes, kinds, nodes, Seed, ts, users } from "./records.ts"

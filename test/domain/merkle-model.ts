@@ -35,7 +35,7 @@ const item = (dice: Dice, buckets: number, digests: number): Item => ({
   bucket: dice.below(buckets) * Math.floor(leavesCount / buckets),
   digest: digestOf(dice.below(digests))
 })
-const items = (dice: Dice, count: number, buckets = leavesCount, digests = 2 ** 31): ReadonlyArray<Item> =>
+export const items = (dice: Dice, count: number, buckets = leavesCount, digests = 2 ** 31): ReadonlyArray<Item> =>
   Array.from({ length: count }, () => item(dice, buckets, digests))
 export const treeOf = (set: ReadonlyArray<Item>, own: Hashes = hashes): MerkleTree => {
   const tree = new MerkleTree(own)

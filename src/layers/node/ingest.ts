@@ -122,6 +122,15 @@ export const layer = (limits: IngestLimits) =>
 
       const peerOf = (place: Place) => place.kind === "dm" ? { peer: place.peer } : {}
 
+      /** The stamp of a mark: above what it marks, which another node may have stamped ahead of this one. */
+      const stampAbove = (upTo: Hlc.Hlc): Hlc.Hlc => Hlc.send(Hlc.max(clock.last(), upTo), clock.wall())
+
+      /** Whether this clock can stamp on after merging `hlc`. At the end of a logical counter a mark would stop all others. */
+      const leavesRoom = (hlc: Hlc.Hlc): boolean => {
+        const merged = Hlc.receive(clock.last(), hlc, clock.wall())
+        return Result.isSuccess(merged) && !Hlc.isEarly(Hlc.send(merged.success, clock.wall()), clock.wall())
+      }
+
       const stored = (sought: Sought): Effect.Effect<Record | undefined, StoreError> => {
         switch (sought.kind) {
           case "message":
@@ -156,12 +165,23 @@ export const layer = (limits: IngestLimits) =>
             requireProof(proof, "read", id, fields.reader, fields.ts)
             const problem = upToProblem(fields.upTo, clock.wall())
             if (problem !== undefined) return yield* problem
+            if (!leavesRoom(stampAbove(fields.upTo))) {
+              return yield* new InvalidRequest({
+                field: "up_to",
+                message: "up_to leaves no room for a stamp above it: take a lower one"
+              })
+            }
             return yield* Effect.map(
               writeAt(place, fields.reader, () => {
-                // At or above what it marks, which another node may have stamped ahead of this one. The clock stays where
-                // it is: marks need no stamp of their own, and nobody may push it by marking.
-                const hlc = Hlc.max(clock.send(), fields.upTo)
-                return take({ kind: "read", id, ...fields, ...peerOf(place), ...envelope(proof, hlc) })
+                const taken = take({
+                  kind: "read",
+                  id,
+                  ...fields,
+                  ...peerOf(place),
+                  ...envelope(proof, stampAbove(fields.upTo))
+                })
+                if (Result.isSuccess(taken)) clock.receive(taken.success.hlc)
+                return taken
               }),
               (accepted) => ({ id, ...accepted })
             )
