@@ -1,6 +1,8 @@
 /** Media types, methods and paths that the API does not have (SPEC §8). */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Ids from "../../src/domain/ids.ts"
+import { noble } from "../../src/layers/crypto/hashes.ts"
 import {
   type Answer,
   type Call,
@@ -158,10 +160,17 @@ describe("media types and methods", () => {
     }
   })
 
-  it("HEAD is a method like the others that have no route", async () => {
-    for (const [each, status] of [["/node", 405], ["/healthz", 405], ["/nothing", 404], ["/identity", 405]] as const) {
-      assert.strictEqual((await send(node(), { method: "HEAD", path: each })).status, status, each)
+  it("HEAD answers as GET does, without the body", async () => {
+    for (const [each, status] of [["/node", 200], ["/healthz", 200], ["/nothing", 404], ["/identity", 405]] as const) {
+      const answer = await send(node(), { method: "HEAD", path: each })
+      assert.strictEqual(answer.status, status, each)
+      assert.isTrue(answer.body === "" || answer.body === undefined || answer.body === null, each)
     }
+    // signed as what it is
+    const path = "/conversations"
+    assert.strictEqual((await call(node(), alice, { method: "HEAD", path })).status, 200)
+    const asGet = await call(node(), alice, { method: "HEAD", path, digest: Ids.requestId(noble, "GET", path) })
+    assert.strictEqual(asGet.status, 401)
   })
 
   it("a body where none is taken is refused, and not dropped in silence", async () => {

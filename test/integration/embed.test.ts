@@ -131,7 +131,7 @@ describe("a host app", () => {
       const bare = yield* Effect.promise(() => send(outside, { method: "GET", path: "/node" }))
       assert.strictEqual(bare.status, 404)
       const wrong = yield* Effect.promise(() => send(outside, { method: "PUT", path: "/mes/conversations" }))
-      assert.deepStrictEqual([wrong.status, wrong.body.allowed], [405, ["GET"]])
+      assert.deepStrictEqual([wrong.status, wrong.body.allowed], [405, ["GET", "HEAD"]])
       const own = yield* Effect.promise(() => send(outside, { method: "GET", path: "/desk" }))
       assert.strictEqual(own.body.unread, 1)
       const openapi = yield* Effect.promise(() => send(outside, { method: "GET", path: "/mes/openapi.json" }))

@@ -42,7 +42,10 @@ const allowedByPath: ReadonlyMap<string, ReadonlyArray<string>> = (() => {
   }
   // "…/messages/read" comes before "…/messages/:any", which it matches too
   const byParameters = [...found].sort(([a], [b]) => a.split(":").length - b.split(":").length)
-  return new Map(byParameters.map(([path, allowed]) => [path, [...new Set(allowed)]]))
+  // the router answers HEAD where there is GET
+  const withHead = (allowed: ReadonlyArray<string>) =>
+    allowed.flatMap((each) => each === "GET" ? [each, "HEAD"] : [each])
+  return new Map(byParameters.map(([path, allowed]) => [path, [...new Set(withHead(allowed))]]))
 })()
 
 /** The methods at `path`, or nothing where the API has no such path. */
@@ -127,18 +130,11 @@ const noRoute = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
 const isRouteNotFound = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound"
 
-/**
- * Paths that a node does not have, and methods that a router takes no routes for (HEAD, TRACE, PROPFIND). A path that
- * cannot be decoded reaches no route at all, not even this one, so the router's own failure is answered too. Only for a
- * server that serves nothing else.
- */
-export const layerNotFound = Layer.merge(
-  HttpRouter.add("*", "/*", noRoute),
-  HttpRouter.middleware(
-    (httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>) =>
-      Effect.catchIf(httpEffect, isRouteNotFound, () => noRoute),
-    { global: true }
-  )
+/** Answers what reaches no route. Only for a server that serves nothing else. */
+export const layerNotFound = HttpRouter.middleware(
+  (httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>) =>
+    Effect.catchIf(httpEffect, isRouteNotFound, () => noRoute),
+  { global: true }
 )
 
 /** Any page of any origin may ask: signatures authenticate, not cookies. */
