@@ -130,7 +130,7 @@ export class Dialogs extends HttpApiGroup.make("dialogs")
       params: peer,
       query: pageQuery,
       success: MessagePage
-    }).annotate(OpenApi.Summary, "Read a direct conversation, newest first, or oldest first with `after`"),
+    }).annotate(OpenApi.Summary, "Read a direct conversation, newest first, or oldest first with after"),
     HttpApiEndpoint.get("message", "/:peer/messages/:msg_id", {
       params: { ...peer, msg_id: Fields.MessageId },
       success: Message,
@@ -162,7 +162,7 @@ export class Groups extends HttpApiGroup.make("groups")
       query: pageQuery,
       success: MessagePage,
       error: [Forbidden, NotFound]
-    }).annotate(OpenApi.Summary, "Read a group, newest first, or oldest first with `after`"),
+    }).annotate(OpenApi.Summary, "Read a group, newest first, or oldest first with after"),
     HttpApiEndpoint.get("message", "/:chat_id/messages/:msg_id", {
       params: { ...group, msg_id: Fields.MessageId },
       success: Message,

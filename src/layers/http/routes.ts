@@ -4,10 +4,11 @@
  */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiBuilder, type HttpApiEndpoint, type HttpApiGroup, HttpApiScalar } from "effect/http-api"
+import { HttpApiBuilder, type HttpApiEndpoint, type HttpApiGroup, HttpApiScalar, OpenApi } from "effect/http-api"
 import { NodeApi } from "../../api/NodeApi.ts"
 import type { IngestLimits } from "../../domain/limits.ts"
 import * as Metrics from "../node/metrics.ts"
+import { version } from "../version.ts"
 import * as Authentication from "./authentication.ts"
 import * as Conversations from "./conversations.ts"
 import * as Node from "./node.ts"
@@ -98,10 +99,13 @@ const layerOwnHostOnly = HttpRouter.middleware(
   ))
 ).layer
 
+/** What the document and the reference page show beside the schema. */
+const described = NodeApi.annotate(OpenApi.Version, version)
+
 /** The API with its documentation: mount it in any `HttpRouter`. */
 export const layerRoutes = (options: RoutesOptions) =>
   Layer.mergeAll(
-    HttpApiBuilder.layer(NodeApi, { openapiPath: "/openapi.json" }).pipe(
+    HttpApiBuilder.layer(described, { openapiPath: "/openapi.json" }).pipe(
       Layer.provide([
         Conversations.layerDialogs,
         Conversations.layerGroups,
@@ -110,7 +114,7 @@ export const layerRoutes = (options: RoutesOptions) =>
       ]),
       Layer.provide([Authentication.layer(options.limits), RequestErrors.layer])
     ),
-    HttpApiScalar.layer(NodeApi, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(
+    HttpApiScalar.layer(described, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(
       Layer.provide(layerOwnHostOnly)
     ),
     layerOtherMethods

@@ -19,7 +19,7 @@ export interface DatabaseOptions {
   readonly bytesMax?: number | undefined
 }
 
-/** Of a new file. Larger pages cost less CPU a message here, and more bytes written at a checkpoint (bench/store.ts). */
+/** Of a new file. Twice SQLite's default: fewer pages a message, more bytes written at a checkpoint. Not compared yet. */
 const pageBytes = 8192
 const cacheKib = 65_536
 /** Pages in the log that make a commit checkpoint. More is faster and stalls that commit longer. */
