@@ -265,6 +265,15 @@ export class NodeApi extends HttpApi.make("p2p-mes")
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
   .annotate(OpenApi.Title, "p2p-mes node")
-  .annotate(OpenApi.Description, "Signed messages over plain HTTP. docs/protocol.md says what is signed and how.")
+  .annotate(
+    OpenApi.Description,
+    [
+      "Signed messages over plain HTTP. Calls with X- headers are signed over five lines: `p2p-mes/v1`; the purpose (message, op,",
+      "read, identity for a write, else request); X-Ts; X-Node; and 64 hex digits, the id of the record that the call creates or,",
+      "for other calls, BLAKE3 of `p2p-mes/request/v1`, the method, a line feed and the path with its query. Ids and encodings",
+      "are in docs/protocol.md of the project. 202 means accepted, 201 committed. Other methods get 405, other media types 406 or",
+      "415, each an InvalidRequest with the allowed values."
+    ].join(" ")
+  )
   .annotate(OpenApi.Transform, signatureParameters)
 {}

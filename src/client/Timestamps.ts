@@ -9,8 +9,10 @@ export interface Timestamps {
   readonly next: Effect.Effect<number>
   /** Now, by the corrected clock. */
   readonly now: Effect.Effect<number>
-  /** A node said what time it is. Times may go back here: those given out so far were refused. */
+  /** A node said what time it is, and refused all times given out so far: they may go back. */
   correct(nodeMs: number): Effect.Effect<void>
+  /** A node said what time it is, and may have used the times given out so far: they do not go back. */
+  advance(nodeMs: number): Effect.Effect<void>
   /** By how much the clock of this machine is corrected, ms; positive when it is behind the node's. */
   readonly offsetMs: Effect.Effect<number>
 }
@@ -26,6 +28,10 @@ export const make = (): Timestamps => {
       Effect.map(Clock.currentTimeMillis, (ms) => {
         offset = nodeMs - ms
         last = Math.min(last, nodeMs)
+      }),
+    advance: (nodeMs) =>
+      Effect.map(Clock.currentTimeMillis, (ms) => {
+        offset = Math.max(offset, nodeMs - ms)
       }),
     offsetMs: Effect.sync(() => offset)
   }

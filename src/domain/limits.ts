@@ -44,6 +44,8 @@ export const levelsCount = 4
 export const unreadMax = 999
 export const pageMax = 500
 export const pageDefault = 50
+/** A page ends early when its messages take more than this, roughly: no one answer may hold up a node. */
+export const pageBytesMax = 1024 * 1024
 /** `Prefer: wait` is capped at this (SPEC §8). */
 export const waitSecondsMax = 10
 

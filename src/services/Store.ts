@@ -13,10 +13,17 @@ import type { Domain, Identity, Kind, Message, Op, Read, Record } from "../domai
 
 /** The store could not do it. Nothing of the batch was kept; trying again is safe. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
-  /** `full`: no space; `readonly`: no right to write; `corrupt`: damaged file; `locked`: another process; else `io`. */
-  reason: Schema.Literals(["full", "readonly", "corrupt", "locked", "io"]),
+  /**
+   * `full`: no space; `readonly`: no right to write; `corrupt`: damaged file; `locked`: another process; `stopped`: the store
+   * is gone until a restart; else `io`.
+   */
+  reason: Schema.Literals(["full", "readonly", "corrupt", "locked", "stopped", "io"]),
   message: Schema.String
 }) {}
+
+/** Reasons that do not pass while the node runs. */
+export const isPermanent = (reason: StoreError["reason"]): boolean =>
+  reason === "stopped" || reason === "corrupt" || reason === "readonly"
 
 /** Why the store fails, for strangers: without the paths that `message` names. */
 export const reasonText: { readonly [R in StoreError["reason"]]: string } = {
@@ -24,6 +31,7 @@ export const reasonText: { readonly [R in StoreError["reason"]]: string } = {
   readonly: "the disk cannot be written",
   corrupt: "the database is damaged",
   locked: "the database is in use elsewhere",
+  stopped: "the database has stopped",
   io: "the disk fails"
 }
 
@@ -140,6 +148,7 @@ export class Store extends Context.Service<Store, {
   commit(batch: ReadonlyArray<Record>): Effect.Effect<Commit, StoreError>
   /** The highest stamp ever committed; `Hlc.zero` when there is none. */
   readonly clock: Effect.Effect<Hlc, StoreError>
+  /** At most `limit` messages; fewer, but at least one, when they take `limits.pageBytesMax` or more (`record.sizeOf`). */
   page(query: PageQuery): Effect.Effect<ReadonlyArray<Message>, StoreError>
   message(id: MessageId): Effect.Effect<Message | undefined, StoreError>
   op(id: OpId): Effect.Effect<Op | undefined, StoreError>

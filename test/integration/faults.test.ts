@@ -118,7 +118,11 @@ describe("a node process", () => {
       const nowhere = yield* Effect.promise(() => run("node", "--data", join(file, "data"), "--http", "127.0.0.1:0"))
       assert.strictEqual(nowhere.code, 1)
       assert.include(nowhere.stderr, join(file, "data"))
-      for (const { stderr } of [twice, busy, nowhere]) {
+      // where a directory can never be made, recursive mkdir would not come back
+      const never = yield* Effect.promise(() => run("node", "--data", "/proc/none/data", "--http", "127.0.0.1:0"))
+      assert.strictEqual(never.code, 1)
+      assert.include(never.stderr, "/proc/none")
+      for (const { stderr } of [twice, busy, nowhere, never]) {
         assert.notInclude(stderr, "    at ", "a stack trace is for programmers")
       }
     }).pipe(Effect.scoped), processMsMax)

@@ -122,3 +122,22 @@ describe("the writer", () => {
     }).pipe(Effect.provide(services(steer)))
   }, 20_000)
 })
+
+describe("a store that is gone", () => {
+  it.live("is not written for: nothing is accepted that could never be kept", () => {
+    const steer = steering()
+    return Effect.gen(function*() {
+      const writer = yield* Writer
+      steer.commit = Effect.fail(new StoreError({ reason: "stopped", message: "/somewhere: the thread ended" }))
+      yield* sendDm("the first shows it")
+      for (let turns = 0; turns < 200 && writer.stats().failing === undefined; turns++) yield* Effect.sleep(5)
+      const refused = yield* Effect.flip(sendDm("refused"))
+      assert.deepStrictEqual([refused._tag, "reason" in refused && refused.reason], ["Overloaded", "queue"])
+      assert.strictEqual(writer.last(), 1)
+      // it may come back in a simulator; in a process it does not
+      steer.commit = Effect.void
+      yield* writer.committed(1).pipe(Effect.timeout(10_000))
+      yield* sendDm("taken again")
+    }).pipe(Effect.provide(services(steer)))
+  })
+})

@@ -61,6 +61,7 @@ export const send = Command.make(
   Effect.fnUntraced(function*({ text, to, type, wait, ...flags }) {
     const chat = yield* parseChat(to)
     const content = text.length === 1 && text[0] === "-" ? yield* stdinText : text.join(" ")
+    if (content === "") return yield* usage("the text is empty: is a variable of your shell not set?")
     if (!isWellFormed(content)) return yield* usage("the text is not well formed Unicode")
     const message = { content, ...(type === undefined ? {} : { msg_type: type }) }
     const sent = yield* withClient(flags, (client) => client.send(chat, message, waitOf(wait)))
@@ -79,7 +80,7 @@ export const send = Command.make(
 
 const conversationLine = (self: Address, conversation: Conversation): string => {
   const { chat_id, kind, newest, peer, title, unread, unread_capped } = conversation
-  const count = `${unread}${unread_capped === true ? "+" : ""}`.padStart(4)
+  const count = `${unread}${unread_capped === true ? "+" : ""} unread`.padStart(11)
   const time = newest === null ? " ".repeat(19) : clockTime(Hlc.physicalMs(newest.hlc))
   const name = kind === "dm" ? `0x${peer}` : `0x${chat_id}`
   const titled = title === undefined ? "" : ` ${bold(excerpt(title, 40))}`
@@ -91,9 +92,7 @@ const conversationLine = (self: Address, conversation: Conversation): string => 
     ? ""
     : `${shortId(newest.sender)}: `
   const last = newest === null ? faint("no messages") : `${who}${excerpt(newest.content, 60)}`
-  return `${unread > 0 ? bold(count) : faint(count)}  ${
-    faint(time)
-  }  ${name}${titled}\n                           ${last}`
+  return `${unread > 0 ? bold(count) : faint(count)}  ${faint(time)}  ${name}${titled}\n${" ".repeat(34)}${last}`
 }
 
 export const inbox = Command.make(

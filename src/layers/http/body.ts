@@ -2,25 +2,19 @@
  * Reads a request body once, bounded and strictly: UTF-8 and JSON without repeated keys. What `JSON.parse` would let
  * pass in silence would make two readers of one signed request see two different things.
  */
-import { decode } from "cborg/json"
 import { ByteSize, Effect } from "effect"
 import { HttpIncomingMessage, type HttpServerError, type HttpServerRequest } from "effect/http"
 import * as Bytes from "../../domain/bytes.ts"
 import { InvalidRequest, TooLarge } from "../../domain/refusal.ts"
+import * as StrictJson from "./strict-json.ts"
 
 const invalid = (message: string) => new InvalidRequest({ field: "body", message })
 
-const strictly = { rejectDuplicateMapKeys: true, useMaps: true }
-
 const problemOf = (bytes: Uint8Array): string | undefined => {
-  if (Bytes.toText(bytes) === undefined) return "the body is not valid UTF-8"
-  try {
-    decode(bytes, strictly)
-    return undefined
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^CBOR decode error: /, "") : String(error)
-    return `the body is not JSON, or not plainly so: ${reason}`
-  }
+  const text = Bytes.toText(bytes)
+  if (text === undefined) return "the body is not valid UTF-8"
+  const problem = StrictJson.problemOf(text)
+  return problem === undefined ? undefined : `the body is not JSON, or not plainly so: ${problem}`
 }
 
 /** Whether the headers say that a body comes. */

@@ -11,7 +11,7 @@ import { InvalidRequest } from "../../domain/refusal.ts"
 import { challengeBytes } from "../../domain/signature.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
-import { reasonText, Store } from "../../services/Store.ts"
+import { reasonText, Store, type StoreError } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
 import { Writer } from "../../services/Writer.ts"
 import { version } from "../version.ts"
@@ -21,6 +21,11 @@ const disk = Metric.gauge("p2p_mes_disk_bytes", { description: "Size of the data
 const built = Metric.gauge("p2p_mes_trees_built_ratio", { description: "Share of the Merkle trees that is built" })
 const inTree = Metric.gauge("p2p_mes_tree_records", { description: "Records in a Merkle tree, by domain" })
 const memory = Metric.gauge("p2p_mes_resident_bytes", { description: "Memory of the process" })
+
+/** Unsigned questions about the store share one answer for this long: anyone may ask, as often as she likes. */
+const sharedMs = 1_000
+/** A thread that does not answer by then is not well. */
+const askMsMax = 2_000
 
 /** What `GET /node` shows of SPEC §10. */
 const shownLimits = (limits: Limits.IngestLimits) => ({
@@ -57,16 +62,30 @@ export const layer = (options: { readonly network: string; readonly limits: Limi
       const trees = yield* Trees
       const writer = yield* Writer
 
+      const stats = yield* Effect.cachedWithTTL(store.stats, sharedMs)
+
+      /** Asks the threads that read and write; both answer from memory when they are well. */
+      const ask = (what: string, call: Effect.Effect<unknown, StoreError>) =>
+        call.pipe(
+          Effect.as<ReadonlyArray<string>>([]),
+          Effect.catch((error) => Effect.succeed([`${what} fails: ${reasonText[error.reason]}`])),
+          Effect.timeoutOrElse({ duration: askMsMax, orElse: () => Effect.succeed([`${what} hangs`]) })
+        )
+      const storeProblems = yield* Effect.cachedWithTTL(
+        Effect.map(Effect.all([ask("reading", stats), ask("writing", store.clock)]), (all) => all.flat()),
+        sharedMs
+      )
+
       const readGauges = Effect.gen(function*() {
-        const stats = yield* store.stats
-        const counts = { message: stats.messages, op: stats.ops, read: stats.reads, identity: stats.identities }
+        const { diskBytes, identities, messages, ops, reads } = yield* stats
+        const counts = { message: messages, op: ops, read: reads, identity: identities }
         for (const [kind, count] of Object.entries(counts)) {
           yield* Metric.update(Metric.withAttributes(stored, { kind }), count)
         }
         for (const domain of domains) {
           yield* Metric.update(Metric.withAttributes(inTree, { domain }), trees.count(domain))
         }
-        yield* Metric.update(disk, stats.diskBytes)
+        yield* Metric.update(disk, diskBytes)
         yield* Metric.update(built, trees.built())
         yield* Metric.update(memory, process.memoryUsage.rss())
       })
@@ -93,10 +112,7 @@ export const layer = (options: { readonly network: string; readonly limits: Limi
         readyz: Effect.fnUntraced(function*() {
           const { failing } = writer.stats()
           const problems = failing === undefined ? [] : [`writing fails: ${failing}`]
-          // asks the reading thread too: a node that cannot read is not ready
-          yield* store.stats.pipe(
-            Effect.catch((error) => Effect.sync(() => void problems.push(`reading fails: ${reasonText[error.reason]}`)))
-          )
+          problems.push(...yield* storeProblems)
           const share = trees.built()
           if (share < 1) problems.push(`the Merkle trees are being built: ${Math.floor(share * 100)} %`)
           const body = { ready: problems.length === 0, problems, trees: share }

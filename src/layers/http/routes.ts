@@ -114,9 +114,10 @@ export const layerRoutes = (options: RoutesOptions) =>
       ]),
       Layer.provide([Authentication.layer(options.limits), RequestErrors.layer])
     ),
-    HttpApiScalar.layer(described, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(
-      Layer.provide(layerOwnHostOnly)
-    ),
+    HttpApiScalar.layer(described, { path: "/docs", scalar: { withDefaultFonts: false, hideTestRequestButton: true } })
+      .pipe(
+        Layer.provide(layerOwnHostOnly)
+      ),
     layerOtherMethods
   )
 

@@ -7,7 +7,7 @@ import * as Acceptance from "../../domain/acceptance.ts"
 import { type Hashes, Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import * as Ids from "../../domain/ids.ts"
-import { driftMsMax, type IngestLimits } from "../../domain/limits.ts"
+import { driftMsMax, type IngestLimits, observedMax, targetsMax } from "../../domain/limits.ts"
 import { isLeave, type Kind, type Op, opTypes, type Record } from "../../domain/record.ts"
 import {
   Conflict,
@@ -242,6 +242,9 @@ export const layer = (limits: IngestLimits) =>
     })
   )
 
+/** Live dots of a member that this node adds to: so one removal can always name all dots of its targets. */
+const dotsMax = Math.floor(observedMax / targetsMax)
+
 /** Current authority, and whether the op would change anything (SPEC §5.2, §8). */
 const refuseOp = (
   group: Group,
@@ -256,6 +259,9 @@ const refuseOp = (
     return undefined
   }
   if (membership.creator === undefined) return unknownGroup()
+  if (fields.op === opTypes.add && fields.targets.some((target) => membership.liveDots([target]).length >= dotsMax)) {
+    return new Forbidden({ message: "one of the targets was added too often: remove her first, then add her" })
+  }
   const problem = membership.ingestProblem(fields, limits)
   if (problem === undefined) return undefined
   switch (problem.reason) {

@@ -7,11 +7,12 @@ import { secp256k1 } from "@noble/curves/secp256k1.js"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createPrivateKey, sign } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { toBase64 } from "../../domain/bytes.ts"
 import { nodeIdOf } from "../../domain/node-id.ts"
 import { NodeKey, NodeKeyError } from "../../services/NodeKey.ts"
+import * as Directories from "../directories.ts"
 
 /** `PrivateKey` of `@libp2p/interface`, which is no dependency of this package, by way of one that is. */
 type PrivateKey = ReturnType<typeof privateKeyFromProtobuf>
@@ -60,7 +61,7 @@ const load: (file: string) => Effect.Effect<PrivateKey, NodeKeyError> = Effect.f
   const key = yield* Effect.promise(() => generateKeyPair("Ed25519"))
   yield* Effect.try({
     try: () => {
-      mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+      Directories.make(dirname(file))
       // whole or not at all: a crash must not leave an empty key
       const beside = `${file}.new`
       writeFileSync(beside, `${toBase64(privateKeyToProtobuf(key))}\n`, { mode: 0o600, flush: true })

@@ -4,6 +4,7 @@
  * The build walks the buckets in steps, in line with commits. What a commit changes below the step that has been read is
  * applied at once; what it changes above will be read by a later step.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -64,7 +65,11 @@ export const layer = Layer.effect(
           Effect.suspend(() => why === "" ? Effect.void : Effect.logError(`building the trees anew: ${why}`))
         ),
         Effect.andThen(build),
-        Effect.catch((error) => Effect.andThen(Effect.sync(() => reset(error.message)), Effect.sleep(retryMs)))
+        // a defect too: without trees this node could never say what it holds
+        Effect.catchCauseIf(
+          (cause) => !Cause.hasInterrupts(cause),
+          (cause) => Effect.andThen(Effect.sync(() => reset(Cause.pretty(cause))), Effect.sleep(retryMs))
+        )
       )
     ).pipe(Effect.forkScoped)
 

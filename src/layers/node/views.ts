@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
-import { pageMax } from "../../domain/limits.ts"
+import { pageBytesMax, pageDefault, pageMax } from "../../domain/limits.ts"
 import type { Membership } from "../../domain/membership.ts"
-import type { Message } from "../../domain/record.ts"
+import { type Message, sizeOf } from "../../domain/record.ts"
 import { type Forbidden, NotFound, type Overloaded } from "../../domain/refusal.ts"
 import * as Retention from "../../domain/retention.ts"
 import * as Unread from "../../domain/unread.ts"
@@ -65,19 +65,23 @@ export const layer = Layer.effect(
     ) {
       const messages: Array<Message> = []
       let from = query.from
+      let bytes = 0
       // one more than asked for tells whether there is a next page
       for (let scanned = 0; scanned < scannedMax;) {
         // where some are hidden more are read at a time, up to a page
         const limit = scanned === 0 ? query.limit + 1 : pageMax
         const rows = yield* store.page({ chatId, direction: query.direction, from, floor: floor(), limit })
+        const read = sizeOfAll(rows)
         for (const row of rows) if (isShown(membership, row)) messages.push(row)
         scanned += rows.length
+        bytes += read
         if (messages.length > query.limit) {
           messages.length = query.limit
           return { messages, next: positionOf(messages.at(-1)!) }
         }
-        if (rows.length < limit) return { messages, next: undefined }
+        if (rows.length < limit && read < pageBytesMax) return { messages, next: undefined }
         from = positionOf(rows.at(-1)!)
+        if (bytes >= pageBytesMax && messages.length > 0) return { messages, next: from }
       }
       return { messages, next: from }
     })
@@ -183,13 +187,22 @@ export const layer = Layer.effect(
         }
       }
       entries.sort((a, b) => comparePlaces(placeOf(a), placeOf(b)))
-      const page = entries.slice(0, query.limit)
-      const newest = yield* store.messages(page.flatMap((entry) => entry.newest === undefined ? [] : [entry.newest.id]))
-      const byId = new Map(newest.map((each) => [each.id, each]))
+      const page: Array<Entry> = []
+      const byId = new Map<Ids.MessageId, Message>()
+      let bytes = 0
+      while (page.length < Math.min(query.limit, entries.length) && bytes < pageBytesMax) {
+        const some = entries.slice(page.length, Math.min(page.length + pageDefault, query.limit))
+        const newest = yield* store.messages(
+          some.flatMap((entry) => entry.newest === undefined ? [] : [entry.newest.id])
+        )
+        for (const each of newest) byId.set(each.id, each)
+        page.push(...some)
+        bytes += sizeOfAll(newest)
+      }
       const totals = yield* countUnread(user, page)
       return {
         conversations: page.map((entry) => conversationOf(entry, byId, totals.get(entry.head.chatId) ?? 0)),
-        next: entries.length > query.limit ? placeOf(page.at(-1)!) : undefined
+        next: entries.length > page.length ? placeOf(page.at(-1)!) : undefined
       }
     })
 
@@ -213,6 +226,8 @@ export const layer = Layer.effect(
     })
   })
 )
+
+const sizeOfAll = (messages: ReadonlyArray<Message>): number => messages.reduce((sum, each) => sum + sizeOf(each), 0)
 
 const positionOf = (message: Message): Position => ({ hlc: message.hlc, id: message.id })
 

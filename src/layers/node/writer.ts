@@ -14,7 +14,7 @@ import type { IngestLimits } from "../../domain/limits.ts"
 import { type Record, sizeOf } from "../../domain/record.ts"
 import { Overloaded } from "../../domain/refusal.ts"
 import * as Variants from "../../domain/variants.ts"
-import { reasonText, Store, StoreError } from "../../services/Store.ts"
+import { isPermanent, reasonText, Store, StoreError } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
 import { type Committed, type Ticket, Writer } from "../../services/Writer.ts"
 import * as Metrics from "./metrics.ts"
@@ -64,6 +64,8 @@ export const layer = (limits: IngestLimits) =>
       let accepted: Ticket = 0
       let done: Ticket = 0
       let failing: string | undefined
+      /** Whether `failing` cannot pass: nothing more is accepted then, because it could never be kept. */
+      let broken = false
       const pendingSlots = new Map<string, { record: Record; ticket: Ticket }>()
       const pendingNames = new Map<string, Ticket>()
       const waiting = new Set<{ readonly ticket: Ticket; readonly resume: (effect: Effect.Effect<void>) => void }>()
@@ -71,7 +73,7 @@ export const layer = (limits: IngestLimits) =>
 
       const offer = (record: Record): Result.Result<Ticket, Overloaded> => {
         const size = sizeOf(record)
-        if (accepted - done >= limits.queueRecordsMax || queuedBytes + size > queueBytesMax) {
+        if (broken || accepted - done >= limits.queueRecordsMax || queuedBytes + size > queueBytesMax) {
           metrics.refused("queue")
           return Result.fail(
             new Overloaded({
@@ -129,6 +131,7 @@ export const layer = (limits: IngestLimits) =>
         const records = batch
         const [took, result] = yield* Effect.timed(store.commit(records))
         failing = undefined
+        broken = false
         metrics.committed(records, Duration.toMillis(took))
         const first = done + 1
         // committed, whatever happens now: these records must not be written again
@@ -149,6 +152,7 @@ export const layer = (limits: IngestLimits) =>
             const why = error instanceof StoreError ? reasonText[error.reason] : "the writer is broken"
             const said = failing === why
             failing = why
+            broken = error instanceof StoreError && isPermanent(error.reason)
             metrics.failed()
             return said
               ? Effect.fail("again" as const)

@@ -35,9 +35,9 @@ const systemReasons: { readonly [code: string]: Failure["reason"] } = {
 const advice: { readonly [reason in Failure["reason"]]: string } = {
   full: "free some space or raise the limit; nothing of the batch was kept",
   readonly: "this process may not write there: check the owner, the mode and the mount",
-  corrupt:
-    "the file is damaged: stop the node, move the data directory away and start again, peers bring the records back",
+  corrupt: "the file is damaged: stop the node and take the newest backup",
   locked: "another process uses it",
+  stopped: "restart the node",
   io: "see the system log for the disk"
 }
 

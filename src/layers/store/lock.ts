@@ -4,9 +4,10 @@
  *
  * The holder keeps a write transaction open that changes nothing. Others can still read who it is.
  */
-import { chmodSync, mkdirSync } from "node:fs"
+import { chmodSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import * as Directories from "../directories.ts"
 import { type Failure, failureOf } from "./errors.ts"
 
 export interface Lock {
@@ -29,7 +30,7 @@ const holderOf = (db: DatabaseSync): string => {
 export const acquire = (directory: string, pid: number): Lock | Failure => {
   const path = join(directory, "lock.sqlite")
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    Directories.make(directory)
   } catch (error) {
     return failureOf(error, directory)
   }

@@ -8,6 +8,7 @@ import * as Bytes from "../../domain/bytes.ts"
 import { type Hashes, Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
+import { pageBytesMax } from "../../domain/limits.ts"
 import {
   type Domain,
   domainOf,
@@ -16,7 +17,8 @@ import {
   type Message,
   type Op,
   type Read,
-  type Record
+  type Record,
+  sizeOf
 } from "../../domain/record.ts"
 import { slotOf, wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
@@ -170,12 +172,19 @@ const changeOf = ({ record, digest }: Held, change: LeafChange["change"]): LeafC
   change
 })
 
+/** Cuts a page where its bytes reach the bound. */
+const bounded = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> => {
+  let bytes = 0
+  const end = messages.findIndex((message) => (bytes += sizeOf(message)) >= pageBytesMax)
+  return end === -1 ? messages : messages.slice(0, end + 1)
+}
+
 const page = (memory: Memory, query: PageQuery): ReadonlyArray<Message> => {
   const kept = memory.chats.get(query.chatId)?.messages.from(query.floor) ?? []
   const below = query.from === undefined ? undefined : countBelow(kept, query.from)
   if (query.direction === "before") {
     const end = below ?? kept.length
-    return kept.slice(Math.max(0, end - query.limit), end).reverse()
+    return bounded(kept.slice(Math.max(0, end - query.limit), end).reverse())
   }
   const { from } = query
   const start = below === undefined || from === undefined
@@ -183,7 +192,7 @@ const page = (memory: Memory, query: PageQuery): ReadonlyArray<Message> => {
     : below < kept.length && comparePlaces(kept[below]!, from) === 0
     ? below + 1
     : below
-  return kept.slice(start, start + query.limit)
+  return bounded(kept.slice(start, start + query.limit))
 }
 
 const selectUnread = (memory: Memory, query: UnreadQuery): ReadonlyArray<Message> =>

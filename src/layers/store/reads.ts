@@ -10,7 +10,16 @@ import * as Bytes from "../../domain/bytes.ts"
 import type { Hashes } from "../../domain/hashing.ts"
 import type { Hlc } from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
-import type { Domain, Identity, Message, Op, Read, Record } from "../../domain/record.ts"
+import { pageBytesMax } from "../../domain/limits.ts"
+import {
+  type Domain,
+  type Identity,
+  type Message,
+  type Op,
+  type Read,
+  type Record,
+  sizeOf
+} from "../../domain/record.ts"
 import type {
   ChatHead,
   Header,
@@ -182,12 +191,12 @@ const makeScan = (db: DatabaseSync, hashes: Hashes, names: Dictionary): Reads["s
   }
 }
 
-const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+const fileBytes = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 /** Queries over an open connection; `path` is its file. They throw what node:sqlite throws, and `DamagedRow`. */
 export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads => {
   const names = new Dictionary(db)
-  const pages = { before: Rows.prepareRows(db, pageSql("before")), after: Rows.prepareRows(db, pageSql("after")) }
+  const pages = { before: Rows.prepareIterate(db, pageSql("before")), after: Rows.prepareIterate(db, pageSql("after")) }
   const message = Rows.prepareRows(
     db,
     `SELECT ${Rows.messageColumns} FROM messages m WHERE m.prefix = ? AND m.id = ?`
@@ -205,8 +214,15 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
         ? [query.direction === "before" ? integerMax : -1n, nothing]
         : [Rows.fromStamp(query.from.hlc), Bytes.fromHex(query.from.id)]
       const prefix = id === nothing ? 0n : prefixOf(id)
-      return pages[query.direction].all(chat.num, Rows.fromStamp(query.floor), hlc, prefix, id, query.limit)
-        .map((row) => Rows.messageOf(names, row))
+      const page: Array<Message> = []
+      let bytes = 0
+      for (const row of pages[query.direction](chat.num, Rows.fromStamp(query.floor), hlc, prefix, id, query.limit)) {
+        const message = Rows.messageOf(names, row)
+        page.push(message)
+        bytes += sizeOf(message)
+        if (bytes >= pageBytesMax) break
+      }
+      return page
     },
     messages: (ids) =>
       ids.flatMap((hex) => {
@@ -239,7 +255,7 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
     scan: makeScan(db, hashes, names),
     stats: () => {
       const { clock: _, ...counts } = readState(db)
-      return { ...counts, diskBytes: sizeOf(path) + sizeOf(`${path}-wal`) }
+      return { ...counts, diskBytes: fileBytes(path) + fileBytes(`${path}-wal`) }
     }
   }
 }

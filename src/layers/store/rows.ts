@@ -36,6 +36,13 @@ export const prepareRows = (db: DatabaseSync, sql: string): Rows => {
   }
 }
 
+/** Gives rows one by one; who stops early leaves the rest unread. */
+export const prepareIterate = (db: DatabaseSync, sql: string) => {
+  const statement = arrays(db.prepare(sql))
+  return (...values: ReadonlyArray<SQLInputValue>): Iterable<Row> =>
+    statement.iterate(...values) as unknown as Iterable<Row>
+}
+
 /** Visits rows without holding them all. The visitor must not write. */
 export const prepareVisit = (db: DatabaseSync, sql: string) => {
   const statement = arrays(db.prepare(sql))

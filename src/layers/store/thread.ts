@@ -27,7 +27,7 @@ const deliver = (worker: Worker, path: string) => {
   let ended: Failure | undefined
   const end = (why: string): void => {
     if (ended !== undefined) return
-    ended = { reason: "io", message: `${path}: the database thread stopped (${why}): restart the node` }
+    ended = { reason: "stopped", message: `${path}: the database thread stopped (${why}): restart the node` }
     for (const resume of open.values()) resume({ failure: ended })
     open.clear()
   }
