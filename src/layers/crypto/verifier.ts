@@ -25,6 +25,10 @@ export interface VerifierOptions {
 }
 
 /** Signatures asked about and not yet answered. */
+/** Always 1; its labels say what was chosen at the start. */
+const chosen = Metric.gauge("p2p_mes_verifier_info", {
+  description: "The backend of signature checks, and its threads"
+})
 export const outstanding = Metric.gauge("p2p_mes_verifier_outstanding", {
   description: "Signatures waiting for or under verification"
 })
@@ -105,6 +109,7 @@ export const layer = (options: VerifierOptions = {}): Layer.Layer<Verifier> =>
       const context: Context.Context<never> = yield* Effect.context<never>()
       const backend = yield* choose(options.backend ?? "native")
       const wanted = options.workers ?? Math.min(8, Math.max(1, availableParallelism() - 1))
+      yield* Metric.update(Metric.withAttributes(chosen, { backend: backend.name, workers: String(wanted) }), 1)
       const count: Count = (yes, no) => {
         if (yes > 0) verified.updateUnsafe(yes, context)
         if (no > 0) rejected.updateUnsafe(no, context)
