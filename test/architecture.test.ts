@@ -224,7 +224,12 @@ describe("what is committed", () => {
     bad(`npm_config_${"registry"}=https://somewhere`)
     bad("https://mirror.example/npm")
     bad(`//host/${":_"}authToken=x`)
-    none(leakProblems({ path: "a", text: "https://example.org/work/1 ./work/x src/root/a the registry of names" }, []))
+    none(
+      leakProblems({
+        path: "a",
+        text: `https://example.org/${"work"}/1 ./${"work"}/x src/root/a the registry of names`
+      }, [])
+    )
     // A host without a dot, or this machine, tells nothing about where packages come from.
     const hosts = registry.includes(".") && !/^[\d.]+$/.test(registry) ? [registry] : []
     none(
