@@ -2,9 +2,11 @@
  * The event loop's side of a database thread: sends calls, hands out answers.
  *
  * Rules:
- * 1. A caller who goes away is forgotten; the thread still does what was asked (a commit happens wholly or not at all).
+ * 1. A caller who goes away is forgotten. What she asked the thread to read is not read, if it has not begun; a commit is
+ *    still done (it happens wholly or not at all).
  * 2. When a thread ends, for whatever reason, every open call fails, and every later one at once. It is not started
  *    again: what it died of may be the data, and a node must not look healthy then.
+ * 3. Only a few calls are with the thread at a time. The others wait here, in order, where they can still be forgotten.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -22,16 +24,33 @@ type Resume = (reply: { readonly answer: unknown } | { readonly failure: Failure
 /** The thread's file: TypeScript in a checkout, JavaScript in a package. */
 const file = new URL("./database.worker.ts", import.meta.url)
 
+/** Calls with the thread: enough that it never waits for the event loop. */
+const postedMax = 4
+
 const deliver = (worker: Worker, path: string) => {
   const open = new Map<number, Resume>()
+  // in order of asking: a Map keeps the order of insertion
+  const queue = new Map<number, Request>()
+  let posted = 0
+  const pump = (): void => {
+    for (const [id, request] of queue) {
+      if (posted >= postedMax) return
+      queue.delete(id)
+      posted++
+      worker.postMessage(request, request.ask instanceof ArrayBuffer ? [request.ask] : [])
+    }
+  }
   let ended: Failure | undefined
   const end = (why: string): void => {
     if (ended !== undefined) return
     ended = { reason: "stopped", message: `${path}: the database thread stopped (${why}): restart the node` }
     for (const resume of open.values()) resume({ failure: ended })
     open.clear()
+    queue.clear()
   }
   worker.on("message", (reply: Reply) => {
+    posted--
+    pump()
     const resume = open.get(reply.id)
     open.delete(reply.id)
     resume?.(reply)
@@ -40,11 +59,16 @@ const deliver = (worker: Worker, path: string) => {
   worker.on("error", (error) => end(error instanceof Error ? error.message : String(error)))
   worker.on("exit", (code) => end(`exit code ${code}`))
   return {
-    wait: (id: number, resume: Resume): void => {
-      if (ended === undefined) open.set(id, resume)
-      else resume({ failure: ended })
+    ask: (request: Request, resume: Resume): void => {
+      if (ended !== undefined) return resume({ failure: ended })
+      open.set(request.id, resume)
+      queue.set(request.id, request)
+      pump()
     },
-    forget: (id: number): void => void open.delete(id)
+    forget: ({ id, name }: Request): void => {
+      open.delete(id)
+      if (name !== "commit") queue.delete(id)
+    }
   }
 }
 
@@ -57,7 +81,7 @@ export const start = (
   spawn: () => Worker = () => new Worker(file)
 ): Effect.Effect<Thread, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { worker, wait, forget } = yield* Effect.acquireRelease(
+    const { ask: send, forget } = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const worker = spawn()
         return { worker, ...deliver(worker, path) }
@@ -69,12 +93,11 @@ export const start = (
     const call: Thread["call"] = (name, ask) =>
       Effect.callback((resume) => {
         const request: Request = { id: ++lastId, name, ask }
-        wait(request.id, (reply) => {
+        send(request, (reply) => {
           if (name === "open" && "answer" in reply) open = true
           resume("failure" in reply ? Effect.fail(storeError(reply.failure)) : Effect.succeed(reply.answer as never))
         })
-        worker.postMessage(request, ask instanceof ArrayBuffer ? [ask] : [])
-        return Effect.sync(() => forget(request.id))
+        return Effect.sync(() => forget(request))
       })
     yield* Effect.addFinalizer(() => open ? Effect.ignore(call("close", undefined)) : Effect.void)
     return { call }
