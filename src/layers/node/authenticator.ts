@@ -51,7 +51,7 @@ export const layer = (limits: IngestLimits) =>
         if (worked === undefined) {
           return yield* new Unauthenticated({
             reason: "bad-signature",
-            message: `the signature is not ${claim.user}'s over this call: check the five signed lines, and that ` +
+            message: `the signature is not 0x${claim.user}'s over this call: check the five signed lines, and that ` +
               "method, path, query and body are as signed"
           })
         }
