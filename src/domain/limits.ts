@@ -35,6 +35,14 @@ export const retentionMs = 30 * 24 * 3_600_000
 /** The cutoff moves in steps of this. */
 export const retentionStepMs = 3_600_000
 
+/**
+ * A horizon (SPEC §6) is a multiple of the step, at least the lag behind the wall clock; a node answers for its last ones.
+ * Together they bridge clocks that are MAX_DRIFT apart and a round that takes its time.
+ */
+export const horizonStepMs = 5_000
+export const horizonLagMsMin = 10_000
+export const horizonsKept = 18
+
 /** Merkle tree: leaves, children of an inner node, levels below the root (SPEC §6). */
 export const leavesCount = 65_536
 export const branchCount = 16

@@ -2,6 +2,9 @@
  * How two nodes find the buckets in which they differ (SPEC §6): from the root down, one level at a time, only below
  * nodes whose hashes differ. Pure: one side asks, the other answers, and who carries the messages is no matter here.
  *
+ * A node just above the leaves that is sparse here is not asked about: a list of its few digests is shorter than the 16
+ * hashes that would tell which of its buckets differ, and saves a turn.
+ *
  * Whatever a peer answers, a descent ends: each node is asked for at most once and a level is never gone back to. A false
  * answer costs at worst one look at every node, and finds buckets that turn out to be equal.
  */
@@ -24,9 +27,21 @@ export interface NodeRef {
   readonly index: number
 }
 
-const answerBytesMax = 512 * 1024
+const answerBytesMax = 64 * 1024
 
-/** How many nodes one question may name: with 8 bytes a whole level. Keeps an answer far below the 1 MiB of a page. */
+/** Up to this many own records under a node of the last inner level, its buckets are listed and not told apart. */
+export const sparseMax = 16
+
+/** Buckets `from` to `to`, exclusive: one, or the 16 under a sparse node. */
+export interface BucketRange {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * How many nodes one question may name: 512 with 8 bytes. Their children may be leaves, which are hashed for it, and that
+ * must not hold up an event loop for longer than some milliseconds.
+ */
 export const nodesMax = (bytes: PrefixBytes): number => answerBytesMax / (branchCount * bytes)
 
 /** Where a descent stands. Opaque to the one who carries it. */
@@ -39,16 +54,24 @@ export interface Descent {
   readonly pending: ReadonlyArray<number>
   /** Nodes of the next level that differ, as found so far. */
   readonly found: ReadonlyArray<number>
+  /** Buckets under sparse nodes that differ, ascending. */
+  readonly sparse: ReadonlyArray<BucketRange>
 }
 
 export type Step =
   /** Send `ask`; give the answer, one item for each node in that order, and `state` to {@link step}. */
   | { readonly _tag: "Ask"; readonly ask: ReadonlyArray<NodeRef>; readonly state: Descent }
-  /** Buckets that differ, ascending. None: at this length of prefix nothing was found. */
-  | { readonly _tag: "Done"; readonly buckets: ReadonlyArray<number> }
+  /**
+   * Where buckets differ, ascending and apart: every bucket of width one differs, and of 16 at least one. None: at this
+   * length of prefix nothing was found.
+   */
+  | { readonly _tag: "Done"; readonly ranges: ReadonlyArray<BucketRange> }
 
 /** The first question, when roots are known to differ. */
-export const start = (bytes: PrefixBytes): Step => next({ bytes, level: 0, asked: [], pending: [0], found: [] })
+export const start = (bytes: PrefixBytes): Step => {
+  const state = { bytes, level: 0, asked: [0], pending: [], found: [], sparse: [] }
+  return { _tag: "Ask", ask: [{ level: 0, index: 0 }], state }
+}
 
 /**
  * Compares an answer with the own tree: item i holds the first `bytes` of the 16 child hashes of the i-th node that was
@@ -77,11 +100,11 @@ export const step = (
       }
     }
   }
-  return Result.succeed(next({ ...state, asked: [], found }))
+  return Result.succeed(next(tree, { ...state, asked: [], found }))
 }
 
-const next = (state: Descent): Step => {
-  const { bytes, found, level, pending } = state
+const next = (tree: MerkleTree, state: Descent): Step => {
+  const { bytes, found, level, pending, sparse } = state
   if (pending.length > 0) {
     const asked = pending.slice(0, nodesMax(bytes))
     return {
@@ -90,9 +113,19 @@ const next = (state: Descent): Step => {
       state: { ...state, asked, pending: pending.slice(asked.length) }
     }
   }
-  return found.length === 0 || level + 1 === levelsCount
-    ? { _tag: "Done", buckets: found }
-    : next({ bytes, level: level + 1, asked: [], pending: found, found: [] })
+  if (found.length === 0) return { _tag: "Done", ranges: sparse }
+  if (level + 1 === levelsCount) {
+    const buckets = found.map((bucket) => ({ from: bucket, to: bucket + 1 }))
+    return { _tag: "Done", ranges: [...sparse, ...buckets].sort((a, b) => a.from - b.from) }
+  }
+  const below = { bytes, level: level + 1, asked: [], found: [] }
+  if (level + 2 < levelsCount) return next(tree, { ...below, pending: found, sparse })
+  const few = (index: number): boolean => tree.countUnder(level + 1, index) <= sparseMax
+  return next(tree, {
+    ...below,
+    pending: found.filter((index) => !few(index)),
+    sparse: found.filter(few).map((index) => ({ from: index * branchCount, to: (index + 1) * branchCount }))
+  })
 }
 
 /** Answers a peer's question from the own tree. */

@@ -16,8 +16,11 @@ import { branchCount, leavesCount, levelsCount } from "./limits.ts"
 const hashBytes = 32
 const sumWords = 8
 
+/** A power a level; a table, since this is asked for every leaf of a tree. */
+const widths: ReadonlyArray<number> = Array.from({ length: levelsCount + 1 }, (_, level) => branchCount ** level)
+
 /** How many nodes a level has. */
-export const widthOf = (level: number): number => branchCount ** level
+export const widthOf = (level: number): number => widths[level]!
 
 /** Where a level's nodes begin when the inner nodes are laid out from the root down. */
 const offsets: ReadonlyArray<number> = [0, 1, 17, 273]
@@ -37,17 +40,31 @@ export interface LeafValue {
 
 export class MerkleTree {
   private readonly hashes: Hashes
-  private readonly sums = new Uint32Array(leavesCount * sumWords)
-  private readonly counts = new Uint32Array(leavesCount)
+  private readonly sums: Uint32Array
+  private readonly counts: Uint32Array
   /** Hashes of inner nodes, out of date where `stale` says so. A node above a stale one is stale. */
-  private readonly inner = new Uint8Array(innerCount * hashBytes)
-  private readonly stale = new Uint8Array(innerCount)
+  private readonly inner: Uint8Array
+  private readonly stale: Uint8Array
   /** The hash of a node with nothing under it, by level. */
   private readonly empty: ReadonlyArray<Uint8Array>
   private total = 0
 
-  constructor(hashes: Hashes) {
+  /** Empty, or as `from` is now: see {@link clone}. */
+  constructor(hashes: Hashes, from?: MerkleTree) {
     this.hashes = hashes
+    if (from !== undefined) {
+      this.sums = from.sums.slice()
+      this.counts = from.counts.slice()
+      this.inner = from.inner.slice()
+      this.stale = from.stale.slice()
+      this.empty = from.empty
+      this.total = from.total
+      return
+    }
+    this.sums = new Uint32Array(leavesCount * sumWords)
+    this.counts = new Uint32Array(leavesCount)
+    this.inner = new Uint8Array(innerCount * hashBytes)
+    this.stale = new Uint8Array(innerCount)
     const empty = [hashes.blake3(new Uint8Array(hashBytes + 4))]
     for (let level = levelsCount - 1; level >= 0; level--) {
       empty.unshift(hashes.blake3(Bytes.concat(Array.from({ length: branchCount }, () => empty[0]!))))
@@ -66,44 +83,52 @@ export class MerkleTree {
     return this.sums.byteLength + this.counts.byteLength + this.inner.byteLength + this.stale.byteLength
   }
 
+  /** An independent copy: four copies of arrays, hashes that are known included. */
+  clone(): MerkleTree {
+    return new MerkleTree(this.hashes, this)
+  }
+
   insert(bucket: number, digest: Uint8Array): void {
     this.addLeaf(bucket, digest, 1)
   }
 
   /** Takes out a digest that is in. One that provably is not is a defect, and changes nothing. */
   remove(bucket: number, digest: Uint8Array): void {
-    this.check(bucket, digest)
-    const count = this.counts[bucket]!
-    if (count === 0) throw new Error(`bucket ${bucket} is empty, nothing can leave it`)
-    if (count === 1 && !Bytes.equal(this.sumOf(bucket), digest)) {
-      throw new Error(`bucket ${bucket} holds one digest, and not the one to remove`)
-    }
-    const words = viewOf(digest)
-    let borrow = 0
-    for (let i = sumWords - 1; i >= 0; i--) {
-      const difference = this.sums[bucket * sumWords + i]! - words.getUint32(i * 4) - borrow
-      this.sums[bucket * sumWords + i] = difference
-      borrow = difference < 0 ? 1 : 0
-    }
-    this.counts[bucket] = count - 1
-    this.total--
-    this.touch(bucket)
+    this.removeLeaf(bucket, digest, 1)
   }
 
   /** Adds `count` digests whose sum is known: how a tree is built from stored sums. */
   addLeaf(bucket: number, sum: Uint8Array, count: number): void {
-    this.check(bucket, sum)
-    if (!Number.isInteger(count) || count < 1) throw new Error(`bucket ${bucket} cannot take ${count} digests`)
-    const words = viewOf(sum)
-    let carry = 0
-    for (let i = sumWords - 1; i >= 0; i--) {
-      const value = this.sums[bucket * sumWords + i]! + words.getUint32(i * 4) + carry
-      this.sums[bucket * sumWords + i] = value
-      carry = value > 0xffffffff ? 1 : 0
+    this.check(bucket, sum, count)
+    this.add(bucket, wordsOf(sum), 0, count)
+  }
+
+  /**
+   * Takes out `count` digests with this sum, all of which are in: undoes {@link addLeaf}. Those that provably are not in
+   * are a defect, and change nothing.
+   */
+  removeLeaf(bucket: number, sum: Uint8Array, count: number): void {
+    this.check(bucket, sum, count)
+    const words = wordsOf(sum)
+    this.checkHeld(bucket, words, 0, count)
+    this.subtract(bucket, words, 0, count)
+  }
+
+  /** Adds everything that `other` holds. */
+  addTree(other: MerkleTree): void {
+    for (let bucket = 0; bucket < leavesCount; bucket++) {
+      if (other.counts[bucket]! > 0) this.add(bucket, other.sums, bucket * sumWords, other.counts[bucket]!)
     }
-    this.counts[bucket] = this.counts[bucket]! + count
-    this.total += count
-    this.touch(bucket)
+  }
+
+  /** Takes out everything that `other` holds, all of which is in; else it is a defect, and changes nothing. */
+  removeTree(other: MerkleTree): void {
+    for (let bucket = 0; bucket < leavesCount; bucket++) {
+      if (other.counts[bucket]! > 0) this.checkHeld(bucket, other.sums, bucket * sumWords, other.counts[bucket]!)
+    }
+    for (let bucket = 0; bucket < leavesCount; bucket++) {
+      if (other.counts[bucket]! > 0) this.subtract(bucket, other.sums, bucket * sumWords, other.counts[bucket]!)
+    }
   }
 
   clear(): void {
@@ -112,8 +137,12 @@ export class MerkleTree {
     this.stale.fill(0)
     this.total = 0
     for (let level = 0; level < levelsCount; level++) {
-      for (let index = 0; index < widthOf(level); index++) {
-        this.inner.set(this.empty[level]!, (offsets[level]! + index) * hashBytes)
+      const first = offsets[level]! * hashBytes
+      const length = widthOf(level) * hashBytes
+      this.inner.set(this.empty[level]!, first)
+      // twice as much a time
+      for (let done = hashBytes; done < length; done *= 2) {
+        this.inner.copyWithin(first + done, first, first + Math.min(done, length - done))
       }
     }
   }
@@ -159,9 +188,57 @@ export class MerkleTree {
     return { sum: this.sumOf(bucket), count: this.counts[bucket]! }
   }
 
-  private check(bucket: number, sum: Uint8Array): void {
+  /** Records under a node, a leaf included. */
+  countUnder(level: number, index: number): number {
+    if (!isNode(level, index)) throw new Error(`there is no node ${index} on level ${level}`)
+    if (level === 0) return this.total
+    const width = leavesCount / widthOf(level)
+    let count = 0
+    for (let bucket = index * width; bucket < (index + 1) * width; bucket++) count += this.counts[bucket]!
+    return count
+  }
+
+  private check(bucket: number, sum: Uint8Array, count: number): void {
     if (!isNode(levelsCount, bucket)) throw new Error(`there is no bucket ${bucket}`)
     if (sum.length !== hashBytes) throw new Error(`a digest has ${hashBytes} bytes, not ${sum.length}`)
+    if (!Number.isInteger(count) || count < 1) throw new Error(`bucket ${bucket} cannot take or give ${count} digests`)
+  }
+
+  private checkHeld(bucket: number, words: Uint32Array, at: number, count: number): void {
+    const held = this.counts[bucket]!
+    if (held === 0) throw new Error(`bucket ${bucket} is empty, nothing can leave it`)
+    if (held < count) throw new Error(`bucket ${bucket} holds ${held} digests, ${count} cannot leave it`)
+    if (held > count) return
+    for (let i = 0; i < sumWords; i++) {
+      if (this.sums[bucket * sumWords + i] !== words[at + i]) {
+        throw new Error(`bucket ${bucket} holds ${held} digests, and not the ones to remove`)
+      }
+    }
+  }
+
+  /** `words` from `at` on: a sum, its highest word first. */
+  private add(bucket: number, words: Uint32Array, at: number, count: number): void {
+    let carry = 0
+    for (let i = sumWords - 1; i >= 0; i--) {
+      const value = this.sums[bucket * sumWords + i]! + words[at + i]! + carry
+      this.sums[bucket * sumWords + i] = value
+      carry = value > 0xffffffff ? 1 : 0
+    }
+    this.counts[bucket] = this.counts[bucket]! + count
+    this.total += count
+    this.touch(bucket)
+  }
+
+  private subtract(bucket: number, words: Uint32Array, at: number, count: number): void {
+    let borrow = 0
+    for (let i = sumWords - 1; i >= 0; i--) {
+      const difference = this.sums[bucket * sumWords + i]! - words[at + i]! - borrow
+      this.sums[bucket * sumWords + i] = difference
+      borrow = difference < 0 ? 1 : 0
+    }
+    this.counts[bucket] = this.counts[bucket]! - count
+    this.total -= count
+    this.touch(bucket)
   }
 
   /** What is above a changed leaf is out of date. */
@@ -195,7 +272,17 @@ export class MerkleTree {
     const node = offsets[level]! + index
     const own = this.inner.subarray(node * hashBytes, (node + 1) * hashBytes)
     if (this.stale[node] === 1) {
-      own.set(this.hashes.blake3(this.children(level, index)))
+      if (level + 1 < levelsCount) {
+        for (let child = 0; child < branchCount; child++) this.hashOf(level + 1, index * branchCount + child)
+        // children of a node lie side by side
+        const first = (offsets[level + 1]! + index * branchCount) * hashBytes
+        own.set(this.hashes.blake3(this.inner.subarray(first, first + branchCount * hashBytes)))
+      } else {
+        for (let child = 0; child < branchCount; child++) {
+          leavesJoined.set(this.leafHash(index * branchCount + child), child * hashBytes)
+        }
+        own.set(this.hashes.blake3(leavesJoined))
+      }
       this.stale[node] = 0
     }
     return own
@@ -203,9 +290,10 @@ export class MerkleTree {
 
   private leafHash(bucket: number): Uint8Array {
     const count = this.counts[bucket]!
-    return count === 0
-      ? this.empty[levelsCount]!
-      : this.hashes.blake3(Bytes.concat([this.sumOf(bucket), Bytes.u32be(count)]))
+    if (count === 0) return this.empty[levelsCount]!
+    for (let i = 0; i < sumWords; i++) leafView.setUint32(i * 4, this.sums[bucket * sumWords + i]!)
+    leafView.setUint32(hashBytes, count)
+    return this.hashes.blake3(leafBytes)
   }
 }
 
@@ -215,3 +303,19 @@ export const isNode = (level: number, index: number): boolean =>
   Number.isInteger(index) && index >= 0 && index < widthOf(level)
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const scratch = new Uint32Array(sumWords)
+
+/** What is hashed most, filled anew for each hash: arrays made for each cost more than the hashing. */
+const leafBytes = new Uint8Array(hashBytes + 4)
+const leafView = viewOf(leafBytes)
+const leavesJoined = new Uint8Array(branchCount * hashBytes)
+
+/** The words of a sum, highest first, until the next call. */
+const wordsOf = (sum: Uint8Array): Uint32Array => {
+  for (let i = 0; i < sumWords; i++) {
+    const at = i * 4
+    scratch[i] = (sum[at]! << 24) | (sum[at + 1]! << 16) | (sum[at + 2]! << 8) | sum[at + 3]!
+  }
+  return scratch
+}

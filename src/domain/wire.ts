@@ -35,7 +35,8 @@ const envelopeOf = (record: Record): Wire => ({
   hlc: Bytes.u64be(record.hlc)
 })
 
-const bodyOf = (record: Record): Wire => {
+/** A record as the map that is its wire form, for a message that embeds it; cborg sorts the keys. */
+export const toValue = (record: Record): { readonly [key: string]: unknown } => {
   const wire = envelopeOf(record)
   wire["ts"] = record.ts
   switch (record.kind) {
@@ -77,9 +78,9 @@ const bodyOf = (record: Record): Wire => {
 
 /** Canonical bytes of a record, in a buffer of their own size. */
 export const encode = (record: Record): Uint8Array => {
-  const bytes = encodeCbor(bodyOf(record), rfc8949EncodeOptions)
+  const bytes = encodeCbor(toValue(record), rfc8949EncodeOptions)
   // cborg may give a view of a working buffer of 64 KiB, which a queue would keep alive and a worker would be sent
-  return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice()
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }
 
 /** Takes the keys of a map one by one; what is left at the end was not expected. */
@@ -234,31 +235,46 @@ class ExactTokenizer extends Tokenizer {
   }
 }
 
-/** Copies what it reads, so that a record never keeps the frame alive that it came in; hence no `Buffer`, which would not. */
-const decodeExact = (bytes: Uint8Array): unknown => {
+/**
+ * Reads CBOR, maps as `Map`. Throws where there is none; what it gives is canonical only if encoding it gives the same
+ * bytes. Copies what it reads, so that a record never keeps the frame alive that it came in; hence no `Buffer`, which
+ * would not.
+ */
+export const decodeExact = (bytes: Uint8Array): unknown => {
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return decodeCbor(plain, { ...decodeOptions, tokenizer: new ExactTokenizer(plain, decodeOptions) })
 }
 
-/**
- * Reads canonical bytes of a record of `kind`. Checks the form of the bytes only; `acceptance.formProblem` checks what
- * they say.
- */
-export const decode = (hashes: Hashes, kind: Kind, bytes: Uint8Array): Result.Result<Record, InvalidRecord> => {
+/** Reads a map of {@link decodeExact}, whose keys it takes out. Throws {@link InvalidRecord}. For {@link reading}. */
+export const fromValue = (hashes: Hashes, kind: Kind, value: unknown): Record => {
+  if (!(value instanceof Map)) throw invalid("cbor", "expected a map")
+  const reader = new Reader(value)
+  const record = readRecord(hashes, kind, reader)
+  reader.end()
+  return record
+}
+
+/** What `read` gives or throws, as a result: any bytes may come, and none may throw further. */
+export const reading = <A>(read: () => A): Result.Result<A, InvalidRecord> => {
   try {
-    const map = decodeExact(bytes)
-    if (!(map instanceof Map)) return Result.fail(invalid("cbor", "expected a map"))
-    const reader = new Reader(map)
-    const record = readRecord(hashes, kind, reader)
-    reader.end()
-    if (!Bytes.equal(encode(record), bytes)) return Result.fail(invalid("cbor", "the encoding is not canonical"))
-    return Result.succeed(record)
+    return Result.succeed(read())
   } catch (error) {
     return Result.fail(
       error instanceof InvalidRecord ? error : invalid("cbor", error instanceof Error ? error.message : String(error))
     )
   }
 }
+
+/**
+ * Reads canonical bytes of a record of `kind`. Checks the form of the bytes only; `acceptance.formProblem` checks what
+ * they say.
+ */
+export const decode = (hashes: Hashes, kind: Kind, bytes: Uint8Array): Result.Result<Record, InvalidRecord> =>
+  reading(() => {
+    const record = fromValue(hashes, kind, decodeExact(bytes))
+    if (!Bytes.equal(encode(record), bytes)) throw invalid("cbor", "the encoding is not canonical")
+    return record
+  })
 
 const leafTag = Bytes.fromText("p2p-mes/leaf/v1")
 
@@ -267,4 +283,8 @@ const leafTag = Bytes.fromText("p2p-mes/leaf/v1")
  * network has a key.
  */
 export const leafDigest = (hash: (bytes: Uint8Array) => Uint8Array, record: Record): Uint8Array =>
-  hash(Bytes.concat([leafTag, encode(record)]))
+  leafDigestOf(hash, encode(record))
+
+/** The same, of the bytes that {@link encode} gives. */
+export const leafDigestOf = (hash: (bytes: Uint8Array) => Uint8Array, encoded: Uint8Array): Uint8Array =>
+  hash(Bytes.concat([leafTag, encoded]))

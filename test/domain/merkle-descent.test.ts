@@ -23,52 +23,99 @@ const descend = (
     asked.push(...next.ask.map(({ index, level }) => `${level}/${index}`))
     next = Result.getOrThrow(Descent.step(mine, next.state, reply(next.ask)))
   }
-  return { buckets: next.buckets, rounds, asked }
+  return { ranges: next.ranges, rounds, asked }
+}
+/** Rounds that it takes when everything differs. */
+const roundsMax = (bytes: PrefixBytes): number =>
+  [0, 1, 2, 3].reduce((sum, level) => sum + Math.ceil(widthOf(level) / Descent.nodesMax(bytes)), 0)
+/** Whether ranges are ascending and apart, and of one bucket or the 16 of a sparse node. */
+const assertForm = (mine: MerkleTree, ranges: ReadonlyArray<Descent.BucketRange>) => {
+  for (const [i, { from, to }] of ranges.entries()) {
+    assert.isTrue(from >= (ranges[i - 1]?.to ?? 0) && to <= leavesCount)
+    if (to === from + 1) continue
+    assert.isTrue(to === from + branchCount && from % branchCount === 0)
+    assert.isAtMost(mine.countUnder(levelsCount - 1, from / branchCount), Descent.sparseMax)
+  }
+}
+/** The ranges in which `buckets` lie, if every one holds at least one of them. */
+const rangesOf = (mine: MerkleTree, buckets: Iterable<number>): ReadonlyArray<Descent.BucketRange> => {
+  const ranges = new Map<number, Descent.BucketRange>()
+  for (const bucket of buckets) {
+    const node = Math.trunc(bucket / branchCount)
+    const sparse = mine.countUnder(levelsCount - 1, node) <= Descent.sparseMax
+    const from = sparse ? node * branchCount : bucket
+    ranges.set(from, { from, to: from + (sparse ? branchCount : 1) })
+  }
+  return [...ranges.values()].sort((a, b) => a.from - b.from)
 }
 const honest = (theirs: MerkleTree, bytes: PrefixBytes) => (ask: ReadonlyArray<Descent.NodeRef>) =>
   Result.getOrThrow(Descent.answer(theirs, ask, bytes))
 
 describe("descent", () => {
   for (const bytes of [8, 32] as const) {
-    for (const differences of [0, 1, 10, 1_000, leavesCount]) {
-      it(`finds exactly the buckets that differ: ${differences}, ${bytes} bytes of each hash`, () => {
-        const dice = new Dice(differences + bytes)
-        const mine = treeOf(items(dice, 2_000))
-        const theirs = new MerkleTree(hashes)
-        for (let bucket = 0; bucket < leavesCount; bucket++) {
-          const { count, sum } = mine.leaf(bucket)
-          if (count > 0) theirs.addLeaf(bucket, sum, count)
-        }
-        const different = new Set<number>()
-        while (different.size < differences) {
-          const bucket = differences === leavesCount ? different.size : dice.below(leavesCount)
-          if (different.has(bucket)) continue
-          different.add(bucket)
-          const tree = dice.coin() ? mine : theirs
-          tree.insert(bucket, digestOf(2 ** 40 + bucket))
-        }
-        const { asked, buckets, rounds } = descend(mine, bytes, honest(theirs, bytes))
-        assert.deepStrictEqual(buckets, [...different].sort((a, b) => a - b))
-        // In the other direction the same is found.
-        assert.deepStrictEqual(descend(theirs, bytes, honest(mine, bytes)).buckets, buckets)
-        // A round a level, but for a whole level of long hashes, which does not fit one answer.
-        assert.isAtMost(rounds, bytes === 32 && differences === leavesCount ? 7 : levelsCount)
-        assert.strictEqual(new Set(asked).size, asked.length)
-        assert.isAtMost(asked.length, 1 + 3 * Math.max(differences, 1))
-      })
+    for (const records of [2_000, 70_000]) {
+      for (const differences of records === 2_000 ? [0, 1, 10, 1_000, leavesCount] : [10, 1_000]) {
+        it(
+          `finds exactly where ${differences} buckets of ${records} records differ, ${bytes} bytes of each hash`,
+          () => {
+            const dice = new Dice(differences + bytes)
+            const mine = treeOf(items(dice, records))
+            const theirs = mine.clone()
+            const different = new Set<number>()
+            while (different.size < differences) {
+              const bucket = differences === leavesCount ? different.size : dice.below(leavesCount)
+              if (different.has(bucket)) continue
+              different.add(bucket)
+              const tree = dice.coin() ? mine : theirs
+              tree.insert(bucket, digestOf(2 ** 40 + bucket))
+            }
+            for (const [one, other] of [[mine, theirs], [theirs, mine]] as const) {
+              const { asked, ranges, rounds } = descend(one, bytes, honest(other, bytes))
+              assert.deepStrictEqual(ranges, rangesOf(one, different))
+              assertForm(one, ranges)
+              // A round a level, but for levels of which more nodes differ than one question may name.
+              assert.isAtMost(rounds, differences <= 10 ? levelsCount : roundsMax(bytes))
+              assert.strictEqual(new Set(asked).size, asked.length)
+              assert.isAtMost(asked.length, 1 + 3 * Math.max(differences, 1))
+            }
+          },
+          60_000
+        )
+      }
     }
   }
 
-  it("one difference costs four answers of 128 bytes", () => {
-    const theirs = treeOf([{ bucket: 0xabcd, digest: digestOf(1) }])
-    let bytes = 0
-    const { buckets } = descend(new MerkleTree(hashes), 8, (ask) => {
-      const answers = honest(theirs, 8)(ask)
-      for (const answer of answers) bytes += answer.length
-      return answers
-    })
-    assert.deepStrictEqual(buckets, [0xabcd])
-    assert.strictEqual(bytes, 512)
+  it("a difference under a sparse node costs three answers of 128 bytes, under a full one four", () => {
+    const cost = (mine: MerkleTree) => {
+      const theirs = mine.clone()
+      theirs.insert(0xabcd, digestOf(1))
+      let bytes = 0
+      const { ranges } = descend(mine, 8, (ask) => {
+        const answers = honest(theirs, 8)(ask)
+        for (const answer of answers) bytes += answer.length
+        return answers
+      })
+      return { ranges, bytes }
+    }
+    const around = (count: number) =>
+      treeOf(Array.from({ length: count }, (_, n) => ({ bucket: 0xabc0 + n % 16, digest: digestOf(9 + n) })))
+    for (const count of [0, 16]) {
+      assert.deepStrictEqual(cost(around(count)), { ranges: [{ from: 0xabc0, to: 0xabd0 }], bytes: 384 })
+    }
+    assert.deepStrictEqual(cost(around(17)), { ranges: [{ from: 0xabcd, to: 0xabce }], bytes: 512 })
+  })
+
+  it("a level may hold sparse and full nodes: both are found, in order", () => {
+    const full = Array.from({ length: 20 }, (_, n) => ({ bucket: 0x0100, digest: digestOf(n) }))
+    const mine = treeOf(full)
+    const theirs = mine.clone()
+    for (const bucket of [0x0003, 0x0005, 0x0102, 0x010f, 0xffff]) theirs.insert(bucket, digestOf(bucket))
+    assert.deepStrictEqual(descend(mine, 8, honest(theirs, 8)).ranges, [
+      { from: 0, to: 16 },
+      { from: 0x0102, to: 0x0103 },
+      { from: 0x010f, to: 0x0110 },
+      { from: 0xfff0, to: 0x10000 }
+    ])
   })
 
   it("prefixes that are equal by chance are told apart with all 32 bytes", () => {
@@ -76,15 +123,15 @@ describe("descent", () => {
     const mine = treeOf([{ bucket: 77, digest: digestOf(1) }], weak)
     const theirs = treeOf([{ bucket: 77, digest: digestOf(2) }], weak)
     assert.notStrictEqual(rootOf(mine), rootOf(theirs))
-    assert.deepStrictEqual(descend(mine, 8, honest(theirs, 8)).buckets, [])
-    assert.deepStrictEqual(descend(mine, 32, honest(theirs, 32)).buckets, [77])
+    assert.deepStrictEqual(descend(mine, 8, honest(theirs, 8)).ranges, [])
+    assert.deepStrictEqual(descend(mine, 32, honest(theirs, 32)).ranges, [{ from: 64, to: 80 }])
   })
 
   it.prop("whatever a peer answers, it ends: no node is asked for twice", [Seed, size(0, 100)], ([seed, percent]) => {
     const dice = new Dice(seed)
     const bytes = dice.pick([8, 32] as const)
-    const mine = treeOf(items(dice, 50))
-    const { asked, buckets, rounds } = descend(mine, bytes, (ask) =>
+    const mine = treeOf(items(dice, dice.pick([50, 50, 20_000])))
+    const { asked, ranges, rounds } = descend(mine, bytes, (ask) =>
       ask.map(({ index, level }) => {
         const answer = mine.children(level, index, bytes)
         for (let child = 0; child < branchCount; child++) {
@@ -92,11 +139,11 @@ describe("descent", () => {
         }
         return answer
       }))
-    assert.isAtMost(rounds, 7)
+    assert.isAtMost(rounds, roundsMax(bytes))
     assert.strictEqual(new Set(asked).size, asked.length)
     assert.isAtMost(asked.length, 1 + 16 + 256 + 4096)
-    assert.isTrue(buckets.every((bucket, i) => bucket < leavesCount && (i === 0 || buckets[i - 1]! < bucket)))
-  }, runs(12))
+    assertForm(mine, ranges)
+  }, { timeout: 60_000, ...runs(12) })
 
   it("FAILURES 24: refuses answers of another form than was asked for", () => {
     const tree = treeOf(items(new Dice(3), 10))
@@ -129,7 +176,7 @@ describe("descent", () => {
       const result = Descent.answer(tree, [{ level: 0, index: 0 }, { level, index }], 8)
       assert.isTrue(Result.isFailure(result) && result.failure._tag === "MalformedDescent", `${level} ${index}`)
     }
-    const many = Array.from({ length: widthOf(3) }, (_, index) => ({ level: 3, index }))
+    const many = Array.from({ length: Descent.nodesMax(8) }, (_, index) => ({ level: 3, index }))
     assert.isTrue(Result.isSuccess(Descent.answer(tree, many, 8)))
     assert.isTrue(Result.isFailure(Descent.answer(tree, [...many, many[0]!], 8)))
     assert.isTrue(Result.isFailure(Descent.answer(tree, many, 32)))

@@ -213,16 +213,76 @@ describe("merkle tree", () => {
     const tree = treeOf([{ bucket: 5, digest: digestOf(1) }])
     const before = rootOf(tree)
     assert.throws(() => tree.remove(6, digestOf(1)), /bucket 6 is empty/)
-    assert.throws(() => tree.remove(5, digestOf(2)), /not the one to remove/)
+    assert.throws(() => tree.remove(5, digestOf(2)), /not the ones to remove/)
     for (const bucket of [-1, leavesCount, 0.5]) {
       assert.throws(() => tree.insert(bucket, digestOf(1)), /there is no bucket/)
     }
     assert.throws(() => tree.insert(5, new Uint8Array(31)), /32 bytes/)
-    assert.throws(() => tree.addLeaf(5, digestOf(1), 0), /cannot take 0/)
+    assert.throws(() => tree.addLeaf(5, digestOf(1), 0), /cannot take or give 0/)
     assert.throws(() => tree.hash(1, 16), /no node/)
     assert.throws(() => tree.children(levelsCount, 0), /no inner node/)
     assert.strictEqual(rootOf(tree), before)
     assert.strictEqual(tree.count, 1)
+  })
+
+  it.prop("a copy stands alone, and leaves leave as they came", [Seed], ([seed]) => {
+    const dice = new Dice(seed)
+    const set = items(dice, 40, dice.pick([4, leavesCount]))
+    const tree = treeOf(set)
+    if (dice.coin()) tree.root()
+    const copy = tree.clone()
+    const [before, count] = [rootOf(copy), copy.count]
+    const more = rebuilt(items(dice, 40, 4))
+    const joined = rebuilt(set)
+    for (let bucket = 0; bucket < leavesCount; bucket++) {
+      const leaf = more.leaf(bucket)
+      if (leaf.count > 0) joined.addLeaf(bucket, leaf.sum, leaf.count)
+    }
+    tree.addTree(more)
+    assert.strictEqual(rootOf(tree), rootOf(joined))
+    assert.deepStrictEqual([rootOf(copy), copy.count], [before, count])
+    if (dice.coin()) tree.removeTree(more)
+    else {
+      for (let bucket = 0; bucket < leavesCount; bucket++) {
+        const leaf = more.leaf(bucket)
+        if (leaf.count > 0) tree.removeLeaf(bucket, leaf.sum, leaf.count)
+      }
+    }
+    assert.deepStrictEqual([rootOf(tree), tree.count], [before, count])
+    copy.insert(1, digestOf(1))
+    assert.strictEqual(rootOf(tree), before)
+  }, runs(6))
+
+  it("counts what is under a node", () => {
+    const tree = treeOf([0x0000, 0x000f, 0x0010, 0xabcd, 0xabcd].map((bucket, n) => ({ bucket, digest: digestOf(n) })))
+    for (
+      const [level, index, count] of [
+        [0, 0, 5],
+        [1, 0, 3],
+        [1, 0xa, 2],
+        [2, 0, 3],
+        [3, 0, 2],
+        [3, 1, 1],
+        [3, 2, 0],
+        [4, 0xf, 1],
+        [4, 0xabcd, 2]
+      ] as const
+    ) assert.strictEqual(tree.countUnder(level, index), count, `${level}/${index}`)
+    assert.throws(() => tree.countUnder(4, leavesCount), /no node/)
+  })
+
+  it("leaves and trees that are not in cannot leave, and change nothing", () => {
+    const tree = treeOf([1, 2].map((n) => ({ bucket: 5, digest: digestOf(n) })))
+    const before = rootOf(tree)
+    assert.throws(() => tree.removeLeaf(5, digestOf(1), 3), /holds 2 digests, 3 cannot/)
+    assert.throws(() => tree.removeLeaf(5, digestOf(1), 2), /not the ones to remove/)
+    assert.throws(() => tree.removeLeaf(5, digestOf(1), 0), /cannot take or give 0/)
+    for (const bucket of [6, 5]) {
+      const other = treeOf([{ bucket: 5, digest: digestOf(1) }, { bucket: 5, digest: digestOf(2) }])
+      other.insert(bucket, digestOf(3))
+      assert.throws(() => tree.removeTree(other))
+    }
+    assert.deepStrictEqual([rootOf(tree), tree.count], [before, 2])
   })
 
   it("gives copies, not what it holds", () => {

@@ -9,6 +9,8 @@ import { secp256k1 } from "@noble/curves/secp256k1.js"
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
 import { Result } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
+import * as Network from "../../scripts/vectors-network.ts"
+import * as Sync from "../../scripts/vectors-sync.ts"
 import { addressOf, build, hashes, signDigest, toText } from "../../scripts/vectors.ts"
 import * as Acceptance from "../../src/domain/acceptance.ts"
 import * as Bytes from "../../src/domain/bytes.ts"
@@ -59,8 +61,8 @@ const nodeHolds = (key: NodeKey, bytes: Uint8Array, signature: Uint8Array): bool
       && secp256k1.verify(signature, sha256(bytes), key.publicKey, { prehash: false })
 
 describe("vectors", () => {
-  it("are what scripts/vectors.ts gives", () => {
-    const built = build()
+  it("are what scripts/vectors.ts gives", { timeout: 120_000 }, async () => {
+    const built = { ...build(), ...Network.build(), ...await Sync.build() }
     for (const [file, value] of Object.entries(built)) assert.strictEqual(read(file), toText(value), file)
     const files = readdirSync(folder).filter((file) => file.endsWith(".json")).sort()
     assert.deepStrictEqual(files, [...Object.keys(built), "shared.json"].sort())
