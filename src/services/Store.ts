@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Hlc } from "../domain/hlc.ts"
+import type { Span } from "../domain/horizon.ts"
 import type { Address, ChatId, MessageId, OpId } from "../domain/ids.ts"
 import type { Domain, Identity, Kind, Message, Op, Read, Record } from "../domain/record.ts"
 
@@ -48,11 +49,21 @@ export interface LeafChange {
   readonly bucket: number
   /** 32 bytes, `wire.leafDigest`. */
   readonly digest: Uint8Array
+  /**
+   * From which stamp on trees see the change. An insert: the record's. A removal: the higher one of the record's and of that
+   * which replaced it, so that trees at earlier horizons still agree with replicas that wait for the newer record.
+   */
   readonly hlc: Hlc
+  /** The record's own: by it the record ages. */
+  readonly recordHlc: Hlc
   readonly change: "insert" | "remove"
+  /** Whether the record ages (SPEC §9): messages and read marks. */
+  readonly ages: boolean
 }
 
 export interface Commit {
+  /** Counts up by one from commit to commit since the start. */
+  readonly number: number
   /** In the order of the batch. */
   readonly outcomes: ReadonlyArray<Outcome>
   readonly leaves: ReadonlyArray<LeafChange>
@@ -127,6 +138,79 @@ export interface Leaf {
   readonly count: number
 }
 
+/** Which leaves are summed: of the buckets `from` to `to` (exclusive), of records in the span. */
+export interface LeafQuery {
+  readonly domain: Domain
+  readonly from: number
+  readonly to: number
+  readonly span: Span
+  /** Only records that age: what leaves a tree when the hour turns. */
+  readonly ageingOnly: boolean
+}
+
+/** An answer that is in line with commits: it holds the commits up to this number, and no later one. */
+export interface InLine<A> {
+  /** `Commit.number`; 0 before the first. */
+  readonly commit: number
+  readonly value: A
+}
+
+/** One record as bytes, for a peer: `domain/wire`. */
+export interface Wired {
+  readonly kind: Kind
+  readonly bytes: Uint8Array
+}
+
+/** Where the leaf digests of a bucket are listed on from: those above `after`, 32 bytes, in that bucket only. */
+export interface DigestQuery {
+  readonly domain: Domain
+  readonly span: Span
+  /** Ascending. */
+  readonly buckets: ReadonlyArray<number>
+  /** Digests of the first bucket at or below this, 32 bytes, are left out. */
+  readonly after?: Uint8Array | undefined
+  /** Digests listed in all, at least 1; the rest of the buckets is for another query. */
+  readonly limit: number
+}
+
+/** Digests, 32 bytes each, ascending as bytes: one list for each bucket that was looked at, in the order asked for. */
+export interface DigestPage {
+  readonly lists: ReadonlyArray<ReadonlyArray<Uint8Array>>
+  /** False when the last list was cut by the limit, or buckets were left. */
+  readonly complete: boolean
+}
+
+/** A record by its bucket and the first bytes of its leaf digest, 8 to 32 of them. */
+export interface Pick {
+  readonly bucket: number
+  readonly digest: Uint8Array
+}
+
+export interface StreamQuery {
+  readonly kind: Kind
+  readonly span: Span
+  /** Only ids of these buckets, `from` to `to` (exclusive). */
+  readonly from: number
+  readonly to: number
+  /** The `next` of the page before; absent: from the start. */
+  readonly cursor?: Uint8Array | undefined
+  /** Bytes of records in a page, roughly: it ends with the record that reaches them. */
+  readonly bytesMax: number
+}
+
+export interface StreamPage {
+  /** At least one, when there is a `next`. */
+  readonly records: ReadonlyArray<Uint8Array>
+  /** Absent: that was the last. */
+  readonly next?: Uint8Array | undefined
+}
+
+/** What one step of the collector did. */
+export interface Collected {
+  readonly messages: number
+  readonly reads: number
+}
+
 /** A place in {@link Store.scan}: kinds in the order of `Kind` asked for, ids ascending. */
 export interface ScanQuery {
   readonly kind: Kind
@@ -144,8 +228,11 @@ export interface Damage {
 }
 
 export class Store extends Context.Service<Store, {
-  /** Stores a batch in one transaction: when this succeeds, it survives a kill of the process. */
-  commit(batch: ReadonlyArray<Record>): Effect.Effect<Commit, StoreError>
+  /**
+   * Stores a batch in one transaction: when this succeeds, it survives a kill of the process. A read mark that is stored
+   * with a stamp at or below `aged` holds its slot no longer: any other replaces it (SPEC §5.3).
+   */
+  commit(batch: ReadonlyArray<Record>, aged: Hlc): Effect.Effect<Commit, StoreError>
   /** The highest stamp ever committed; `Hlc.zero` when there is none. */
   readonly clock: Effect.Effect<Hlc, StoreError>
   /** At most `limit` messages; fewer, but at least one, when they take `limits.pageBytesMax` or more (`record.sizeOf`). */
@@ -163,11 +250,29 @@ export class Store extends Context.Service<Store, {
   /** The messages that a query selects, without bodies, oldest first. */
   headers(query: UnreadQuery): Effect.Effect<ReadonlyArray<Header>, StoreError>
   messages(ids: ReadonlyArray<MessageId>): Effect.Effect<ReadonlyArray<Message>, StoreError>
+  /** Leaves that are not empty, by bucket, summed from stored digests. */
+  leaves(query: LeafQuery): Effect.Effect<InLine<ReadonlyArray<Leaf>>, StoreError>
+  /** Every record stamped above `floor`, as inserts, in no order: the few that are younger than a horizon. */
+  recent(floor: Hlc): Effect.Effect<InLine<ReadonlyArray<LeafChange>>, StoreError>
+  /** What differing buckets hold, for comparison with a peer. */
+  digests(query: DigestQuery): Effect.Effect<DigestPage, StoreError>
   /**
-   * Leaves of buckets `from` to `to` (exclusive), summed from stored digests. Runs in line with commits: it holds exactly
-   * those whose `commit` was called before.
+   * The records of `picks`, in that order (several for one pick where digests begin alike, none where it is gone), as many
+   * as fit `limits.pageBytesMax` but those of at least one pick. `done`: picks that were looked at.
    */
-  leaves(domain: Domain, from: number, to: number): Effect.Effect<ReadonlyArray<Leaf>, StoreError>
+  pick(
+    domain: Domain,
+    span: Span,
+    picks: ReadonlyArray<Pick>
+  ): Effect.Effect<{ readonly records: ReadonlyArray<Wired>; readonly done: number }, StoreError>
+  /** All records of a kind, a page at a time: ops by (hlc, id), the others by id. */
+  stream(query: StreamQuery): Effect.Effect<StreamPage, StoreError>
+  /** For each record: whether it, or what wins over it, is stored. No `aged` plays a part. */
+  known(records: ReadonlyArray<Record>): Effect.Effect<ReadonlyArray<boolean>, StoreError>
+  /** Deletes up to `limit` messages and read marks stamped at or below `aged`, the oldest first. */
+  collect(aged: Hlc, limit: number): Effect.Effect<Collected, StoreError>
+  /** Gives up to `pages` unused pages back to the file system; how many there still are. */
+  reclaim(pages: number): Effect.Effect<number, StoreError>
   /** Records by ascending id: for dump, verification and sync. */
   scan(query: ScanQuery): Effect.Effect<ReadonlyArray<Record>, StoreError>
   readonly stats: Effect.Effect<StoreStats, StoreError>
@@ -176,4 +281,12 @@ export class Store extends Context.Service<Store, {
    * recomputed, derived columns and indexes compared. Signatures are the caller's to check (`scan`).
    */
   inspect(kind: Kind): Effect.Effect<ReadonlyArray<Damage>, StoreError>
+  /**
+   * Deletes records, whatever stands in their slots' place, by id; and computes everything derived anew (digests, indexes,
+   * counters, lists of chats) from the records that can be read, dropping rows that cannot. For a store that no node runs
+   * on: the trees are not told. Gives what was dropped.
+   */
+  repair(
+    drop: ReadonlyArray<{ readonly kind: Kind; readonly id: string }>
+  ): Effect.Effect<{ readonly [K in Kind]: number }, StoreError>
 }>()("p2p-mes/services/Store") {}

@@ -36,6 +36,14 @@ export interface WriterStats {
 export class Writer extends Context.Service<Writer, {
   /** Queues an accepted record; refused when the queue is full, and then nothing happened. */
   offer(record: Record): Result.Result<Ticket, Overloaded>
+  /**
+   * Waits until the queue is at most half full, in records and bytes, and commits succeed. Who writes for peers waits for
+   * it, so that they never crowd out users; and looks at `hasRoom` before each record, so that many who wait do not all
+   * rush in.
+   */
+  readonly room: Effect.Effect<void>
+  /** What `room` waits for. */
+  hasRoom(): boolean
   /** The uncommitted record in this slot (`variants.slotOf`), the best variant of several. */
   pending(slot: string): Record | undefined
   /** The ticket of the record accepted last; 0 before the first. */
