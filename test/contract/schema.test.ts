@@ -9,9 +9,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { DatabaseSync } from "node:sqlite"
+import * as Hlc from "../../src/domain/hlc.ts"
 import type { Kind, Record } from "../../src/domain/record.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
-import { makeCommit } from "../../src/layers/store/commits.ts"
+import { makeWriter } from "../../src/layers/store/commits.ts"
 import * as Database from "../../src/layers/store/database.ts"
 import { inspect } from "../../src/layers/store/inspect.ts"
 import * as Schema from "../../src/layers/store/schema.ts"
@@ -40,7 +41,7 @@ const open = Effect.acquireRelease(
       (db) => Effect.sync(() => db.close())
     )
   ),
-  Effect.tap((db) => Effect.sync(() => makeCommit(db, noble)(records)))
+  Effect.tap((db) => Effect.sync(() => makeWriter(db, noble).commit(records, Hlc.zero)))
 )
 
 interface Column {

@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import { writeSync } from "node:fs"
+import * as Hlc from "../../src/domain/hlc.ts"
 import { layerSqlite } from "../../src/layers/store/sqlite.ts"
 import { Store } from "../../src/services/Store.ts"
 import * as Make from "./store-records.ts"
@@ -15,7 +16,7 @@ const burst = Effect.gen(function*() {
   const store = yield* Store
   for (let i = 0;; i++) {
     const batch = Array.from({ length: 20 }, (_, j) => Make.message({ content: `${i}.${j}`, hlc: Make.at(i, j) }))
-    yield* store.commit(batch)
+    yield* store.commit(batch, Hlc.zero)
     yield* print(batch.map(({ id }) => id).join("\n"))
   }
 })

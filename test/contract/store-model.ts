@@ -1,18 +1,23 @@
 /** What a store must answer, computed naively over a list of records: no index, no order kept. */
 import * as Bytes from "../../src/domain/bytes.ts"
-import type * as Hlc from "../../src/domain/hlc.ts"
+import * as Hlc from "../../src/domain/hlc.ts"
+import type { Span } from "../../src/domain/horizon.ts"
 import type { Address, ChatId } from "../../src/domain/ids.ts"
 import { type Domain, domainOf, type Kind, type Message, type Record } from "../../src/domain/record.ts"
 import { slotOf, wins } from "../../src/domain/variants.ts"
 import type { ChatHead, Leaf, LeafChange, PageQuery, UnreadQuery } from "../../src/services/Store.ts"
 import { digestOf } from "./store-records.ts"
 
+/** A span that leaves nothing out. */
+export const everything: Span = { floor: Hlc.zero, ceiling: Hlc.make(2 ** 48 - 1, 0xffff) }
+
 /** The records that stay, of all that came. */
-export const kept = (records: ReadonlyArray<Record>): ReadonlyArray<Record> => {
+export const kept = (records: ReadonlyArray<Record>, aged: Hlc.Hlc = Hlc.zero): ReadonlyArray<Record> => {
   const slots = new Map<string, Record>()
   for (const record of records) {
     const held = slots.get(slotOf(record))
-    if (held === undefined || wins(record, held)) slots.set(slotOf(record), record)
+    const vacant = held?.kind === "read" && held.hlc <= aged && !Bytes.equal(digestOf(held), digestOf(record))
+    if (held === undefined || vacant || wins(record, held)) slots.set(slotOf(record), record)
   }
   return [...slots.values()]
 }
@@ -111,3 +116,40 @@ export const leavesOf = (records: ReadonlyArray<Record>, domain: Domain): Leaves
   }
   return leaves
 }
+
+const ages = (record: Record): boolean => record.kind === "message" || record.kind === "read"
+
+/** What a tree for `span` stands for. */
+export const within = (records: ReadonlyArray<Record>, span: Span, ageingOnly = false): ReadonlyArray<Record> =>
+  records.filter((record) => record.hlc <= span.ceiling && (ages(record) ? record.hlc > span.floor : !ageingOnly))
+
+export const bucketOf = (record: Record): number => Number.parseInt(record.id.slice(0, 4), 16)
+
+/** Records of a bucket by ascending digest. */
+export const bucket = (records: ReadonlyArray<Record>, domain: Domain, n: number): ReadonlyArray<Record> =>
+  records.filter((record) => domainOf(record) === domain && bucketOf(record) === n)
+    .toSorted((a, b) => Bytes.compare(digestOf(a), digestOf(b)))
+
+/** Inserts, as text in order: domain, bucket, digest, stamp, whether they age. */
+export const changesText = (changes: ReadonlyArray<LeafChange>): ReadonlyArray<string> =>
+  changes.map(({ ages, bucket, change, digest, domain, hlc, recordHlc }) =>
+    `${domain} ${bucket} ${digest.toHex()} ${Hlc.toText(hlc)} ${Hlc.toText(recordHlc)} ${change} ${ages}`
+  ).toSorted()
+
+export const recentText = (records: ReadonlyArray<Record>, floor: Hlc.Hlc): ReadonlyArray<string> =>
+  changesText(
+    records.filter(({ hlc }) => hlc > floor).map((record) => ({
+      domain: domainOf(record),
+      bucket: bucketOf(record),
+      digest: digestOf(record),
+      hlc: record.hlc,
+      recordHlc: record.hlc,
+      change: "insert",
+      ages: ages(record)
+    }))
+  )
+
+/** The order of a stream. */
+export const streamed = (records: ReadonlyArray<Record>, kind: Kind, from: number, to: number): ReadonlyArray<Record> =>
+  records.filter((record) => record.kind === kind && bucketOf(record) >= from && bucketOf(record) < to)
+    .toSorted((a, b) => (kind === "op" ? Hlc.compare(a.hlc, b.hlc) : 0) || Bytes.compareText(a.id, b.id))

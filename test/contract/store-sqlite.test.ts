@@ -16,6 +16,7 @@ import { inspect } from "../../src/layers/store/inspect.ts"
 import { layerSqlite, type SqliteOptions } from "../../src/layers/store/sqlite.ts"
 import * as Thread from "../../src/layers/store/thread.ts"
 import { type Damage, Store, StoreError } from "../../src/services/Store.ts"
+import { everything } from "./store-model.ts"
 import * as Make from "./store-records.ts"
 
 const kinds: ReadonlyArray<Kind> = ["message", "op", "read", "identity"]
@@ -89,9 +90,15 @@ describe("sqlite store", () => {
     Effect.gen(function*() {
       const path = join(yield* directory, "new", "data")
       const records = Make.manyRecords(5, 300)
+      const members = { domain: "members", from: 0, to: 65_536, span: everything, ageingOnly: false } as const
       const read = (store: Store["Service"]) =>
-        Effect.all([store.clock, Effect.forEach(kinds, (kind) => all(store, kind)), store.leaves("members", 0, 65_536)])
-      const before = yield* using({ directory: path }, (store) => Effect.andThen(store.commit(records), read(store)))
+        Effect.all([
+          store.clock,
+          Effect.forEach(kinds, (kind) => all(store, kind)),
+          Effect.map(store.leaves(members), ({ value }) => value)
+        ])
+      const before = yield* using({ directory: path }, (store) =>
+        Effect.andThen(store.commit(records, Hlc.zero), read(store)))
       assert.deepStrictEqual(yield* using({ directory: path }, read), before)
       assert.strictEqual(statSync(path).mode & 0o777, 0o700)
       assert.strictEqual(statSync(join(path, "messages.sqlite")).mode & 0o777, 0o600)
@@ -115,7 +122,9 @@ describe("sqlite store", () => {
           assert.strictEqual(kept.length % 20, 0)
           assert.strictEqual((yield* store.stats).messages, kept.length)
           assert.deepStrictEqual(yield* store.inspect("message"), [])
-          assert.deepStrictEqual((yield* store.commit([Make.message({ content: "after" })])).outcomes, ["stored"])
+          assert.deepStrictEqual((yield* store.commit([Make.message({ content: "after" })], Hlc.zero)).outcomes, [
+            "stored"
+          ])
         }))
     }))
 
@@ -131,13 +140,13 @@ describe("sqlite store", () => {
       yield* using({ directory: path, access: "read" }, (store) =>
         Effect.gen(function*() {
           assert.strictEqual((yield* store.stats).messages, 0)
-          assert.strictEqual((yield* Effect.flip(store.commit([Make.message({})]))).reason, "readonly")
+          assert.strictEqual((yield* Effect.flip(store.commit([Make.message({})], Hlc.zero))).reason, "readonly")
         }))
       yield* holder.kill
       yield* using({ directory: path }, () => failureTo({ directory: path })).pipe(
         Effect.map((error) => assert.strictEqual(error.reason, "locked"))
       )
-      yield* using({ directory: path }, (store) => store.commit([Make.message({})]))
+      yield* using({ directory: path }, (store) => store.commit([Make.message({})], Hlc.zero))
     }))
 
   test("a reader beside a node sees what it commits", () =>
@@ -146,7 +155,7 @@ describe("sqlite store", () => {
       yield* using({ directory: path }, (node) =>
         using({ directory: path, access: "read" }, (reader) =>
           Effect.gen(function*() {
-            yield* node.commit([Make.message({ hlc: Make.at(4) })])
+            yield* node.commit([Make.message({ hlc: Make.at(4) })], Hlc.zero)
             assert.strictEqual((yield* all(reader, "message")).length, 1)
             assert.strictEqual(yield* reader.clock, Make.at(4))
           })))
@@ -170,12 +179,12 @@ describe("sqlite store", () => {
       yield* using({ directory: path, bytesMax: 1024 * 1024 }, (store) =>
         Effect.gen(function*() {
           const before = [Make.message({ content: "before" }), Make.identity({})]
-          yield* store.commit(before)
+          yield* store.commit(before, Hlc.zero)
           const big = Array.from(
             { length: 100 },
             (_, i) => Make.message({ content: `${i}`.repeat(8_000), peer: Make.user(100 + i), hlc: Make.at(i) })
           )
-          const error = yield* Effect.flip(store.commit(big))
+          const error = yield* Effect.flip(store.commit(big, Hlc.zero))
           assert.strictEqual(error.reason, "full")
           assert.include(error.message, path)
           assert.deepStrictEqual(yield* all(store, "message"), [before[0]!])
@@ -183,12 +192,12 @@ describe("sqlite store", () => {
           assert.deepStrictEqual(yield* store.heads(Make.user(100), Hlc.zero), [])
           // Names of the failed batch are not remembered.
           const after = Make.message({ content: "after", peer: Make.user(100) })
-          assert.deepStrictEqual((yield* store.commit([after])).outcomes, ["stored"])
+          assert.deepStrictEqual((yield* store.commit([after], Hlc.zero)).outcomes, ["stored"])
           assert.deepStrictEqual(yield* store.message(after.id), after)
           for (const kind of kinds) assert.deepStrictEqual(yield* store.inspect(kind), [])
         }))
       yield* using({ directory: path }, (store) =>
-        Effect.map(store.commit([Make.message({ content: "x".repeat(900_000) })]), ({ outcomes }) =>
+        Effect.map(store.commit([Make.message({ content: "x".repeat(900_000) })], Hlc.zero), ({ outcomes }) =>
           assert.deepStrictEqual(outcomes, ["stored"])))
     }))
 
@@ -203,7 +212,7 @@ describe("sqlite store", () => {
       })
       const filler = Array.from({ length: 300 }, (_, i) => Make.message({ content: `filler ${i}`, hlc: Make.at(i) }))
       const own: ReadonlyArray<Record> = [Make.op({}), Make.read({}), Make.identity({})]
-      yield* using({ directory: path }, (store) => store.commit([...filler, marked, ...own]))
+      yield* using({ directory: path }, (store) => store.commit([...filler, marked, ...own], Hlc.zero))
       const healthy = readFileSync(file)
       const db = new DatabaseSync(file, { readOnly: true })
       const root = (name: string) =>
@@ -316,7 +325,7 @@ describe("sqlite store", () => {
         Make.message({ peer: Make.user(2 + (i % 50)), content: `${i}`, hlc: Make.at(i % 3) }))
       yield* using({ directory: path }, (store) =>
         Effect.gen(function*() {
-          yield* store.commit(messages)
+          yield* store.commit(messages, Hlc.zero)
           const heads = yield* store.heads(Make.user(1), Hlc.zero)
           assert.strictEqual(heads.length, 50)
           for (const head of heads) {

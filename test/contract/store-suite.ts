@@ -5,13 +5,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, type Layer } from "effect"
 import * as Hlc from "../../src/domain/hlc.ts"
-import { domains, type Kind, type Message, type Record } from "../../src/domain/record.ts"
-import { type PageQuery, Store, type StoreError } from "../../src/services/Store.ts"
+import { type Domain, domains, type Kind, type Message, type Record } from "../../src/domain/record.ts"
+import { type LeafQuery, type PageQuery, Store, type StoreError } from "../../src/services/Store.ts"
 import * as Model from "./store-model.ts"
 import * as Make from "./store-records.ts"
 
 const kinds: ReadonlyArray<Kind> = ["message", "op", "read", "identity"]
 const chats = [Make.group(0), Make.group(1), ...[1, 2, 3, 4].map((n) => Make.dm(Make.user(1), Make.user(n)))]
+
+const whole = (domain: Domain, from = 0, to = 65_536): LeafQuery => ({
+  domain,
+  from,
+  to,
+  span: Model.everything,
+  ageingOnly: false
+})
 
 const permutations = <A>(list: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
   list.length < 2
@@ -36,8 +44,11 @@ const agrees = Effect.fn(function*(came: ReadonlyArray<Record>) {
   for (const kind of kinds) assert.deepStrictEqual(yield* scanAll(kind, 7), [...Model.ofKind(kept, kind)])
   for (const domain of domains) {
     const expected = Model.leavesOf(kept, domain)
-    assert.deepStrictEqual(Model.leavesText(yield* store.leaves(domain, 0, 65_536)), expected.text())
-    assert.deepStrictEqual(Model.leavesText(yield* store.leaves(domain, 1000, 9000)), expected.text(1000, 9000))
+    assert.deepStrictEqual(Model.leavesText((yield* store.leaves(whole(domain))).value), expected.text())
+    assert.deepStrictEqual(
+      Model.leavesText((yield* store.leaves(whole(domain, 1000, 9000))).value),
+      expected.text(1000, 9000)
+    )
   }
   for (const chatId of chats) {
     for (const direction of ["before", "after"] as const) {
@@ -95,7 +106,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
         const query = { chatId: some.chatId, above: Hlc.zero, floor: Hlc.zero, reader: some.sender, limit: 9 }
         assert.deepStrictEqual(yield* store.unread([query, query]), [[], []])
         assert.deepStrictEqual(yield* store.headers(query), [])
-        assert.deepStrictEqual(yield* store.commit([]), { outcomes: [], leaves: [] })
+        assert.deepStrictEqual(yield* store.commit([], Hlc.zero), { number: 1, outcomes: [], leaves: [] })
         for (const kind of kinds) assert.deepStrictEqual(yield* store.inspect(kind), [])
       })
     )
@@ -118,7 +129,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
           Make.message({ hlc: Hlc.make(2 ** 47 - 1, 0xffff), ts: 2 ** 48 - 1, content: "far" }),
           Make.message({ sender: Make.user(9), peer: Make.user(2), content: "the greater party writes" })
         ]
-        yield* store.commit(every)
+        yield* store.commit(every, Hlc.zero)
         assert.deepStrictEqual(yield* store.messages(every.map(({ id }) => id)), every)
         for (const message of every.slice(-12)) assert.deepStrictEqual(yield* store.message(message.id), message)
         const ops = [
@@ -127,13 +138,13 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
           Make.op({ op: 3, title: "", targets: [], ts: 3 }),
           Make.op({ targets: Array.from({ length: 256 }, (_, i) => Make.user(i + 1)), role: 1 })
         ]
-        yield* store.commit(ops)
+        yield* store.commit(ops, Hlc.zero)
         for (const op of ops) assert.deepStrictEqual(yield* store.op(op.id), op)
         const reads = [Make.read({ peer: Make.user(2) }), Make.read({ reader: Make.user(3), upTo: Make.at(7) })]
-        yield* store.commit(reads)
+        yield* store.commit(reads, Hlc.zero)
         for (const read of reads) assert.deepStrictEqual(yield* store.read(read.chatId, read.reader), read)
         const empty = Make.identity({ blob: new Uint8Array() })
-        yield* store.commit([empty])
+        yield* store.commit([empty], Hlc.zero)
         assert.deepStrictEqual(yield* store.identity(empty.address), empty)
         yield* agrees([...every, ...ops, ...reads, empty])
       })
@@ -150,7 +161,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
             const own = order.map((record) => elsewhere(record, 100 + i))
             const winner = elsewhere(variants[kind].at(-1)!, 100 + i)
             for (const record of own) {
-              const { leaves, outcomes } = yield* store.commit([record, record])
+              const { leaves, outcomes } = yield* store.commit([record, record], Hlc.zero)
               assert.strictEqual(outcomes[1], outcomes[0] === "superseded" ? "superseded" : "known")
               assert.strictEqual(leaves.length, { stored: 1, replaced: 2, superseded: 0, known: 0 }[outcomes[0]!])
             }
@@ -171,7 +182,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
         const from = Make.random(42)
         for (let round = 0; round < 12; round++) {
           const batch = [...Make.manyRecords(1000 + round, 1 + from.below(60)), ...came.slice(0, from.below(10))]
-          const { leaves, outcomes } = yield* store.commit(batch)
+          const { leaves, outcomes } = yield* store.commit(batch, Hlc.zero)
           const before = Model.kept(came).length
           came.push(...batch)
           const kept = Model.kept(came)
@@ -196,8 +207,8 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
           { length: 90 },
           (_, i) => Make.message({ hlc: Make.at(from.below(12)), content: `${i}`, sender: Make.user(1 + (i % 3)) })
         )
-        yield* store.commit(messages)
-        yield* store.commit([Make.message({ chatId: Make.group(1), hlc: Make.at(3), content: "elsewhere" })])
+        yield* store.commit(messages, Hlc.zero)
+        yield* store.commit([Make.message({ chatId: Make.group(1), hlc: Make.at(3), content: "elsewhere" })], Hlc.zero)
         const base = { chatId: Make.group(0), floor: Hlc.zero }
         for (const direction of ["before", "after"] as const) {
           for (const limit of [1, 7, 90]) {
@@ -235,7 +246,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
           (_, i) =>
             Make.message({ hlc: Make.at(from.below(20)), content: `${i}`, sender: Make.user(1 + from.below(4)) })
         )
-        yield* store.commit(messages)
+        yield* store.commit(messages, Hlc.zero)
         const queries = Array.from({ length: 60 }, () => ({
           chatId: Make.group(from.below(8) === 0 ? 1 : 0),
           above: Make.at(from.below(22) - 1),
@@ -270,15 +281,15 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
         )
         const writers = yield* Effect.forEach(
           batches,
-          (batch) => Effect.forkChild(store.commit(batch), { startImmediately: true })
+          (batch) => Effect.forkChild(store.commit(batch, Hlc.zero), { startImmediately: true })
         )
-        const leaves = yield* store.leaves("messages", 0, 65_536)
+        const leaves = (yield* store.leaves(whole("messages"))).value
         assert.deepStrictEqual(Model.leavesText(leaves), Model.leavesOf(batches.flat(), "messages").text())
         for (const writer of writers.slice(10)) yield* Fiber.interrupt(writer)
         const query: PageQuery = { chatId: Make.group(0), direction: "after", floor: Hlc.zero, limit: 500 }
         yield* Effect.forkChild(store.page(query), { startImmediately: true }).pipe(Effect.flatMap(Fiber.interrupt))
         const more = Make.message({ content: "more" })
-        assert.deepStrictEqual((yield* store.commit([more])).outcomes, ["stored"])
+        assert.deepStrictEqual((yield* store.commit([more], Hlc.zero)).outcomes, ["stored"])
         assert.strictEqual((yield* store.page(query)).length, 101)
       })
     )

@@ -1,4 +1,4 @@
-/** The store contract on both adapters. */
+/** The store contract on both adapters, each in a network without a key. */
 import { Effect, Layer } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,15 +7,17 @@ import { layerNoble } from "../../src/layers/crypto/hashing.ts"
 import { layerMemory } from "../../src/layers/store/memory.ts"
 import { layerSqlite } from "../../src/layers/store/sqlite.ts"
 import { suite } from "./store-suite.ts"
+import { suite as syncSuite } from "./store-sync-suite.ts"
 
-suite("memory", Layer.provide(layerMemory, layerNoble))
-
-suite(
-  "sqlite",
-  Layer.unwrap(
-    Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "p2p-mes-store-"))),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-    ).pipe(Effect.map((directory) => layerSqlite({ directory })))
-  )
+const memory = Layer.provide(layerMemory, layerNoble)
+const sqlite = Layer.unwrap(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "p2p-mes-store-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+  ).pipe(Effect.map((directory) => layerSqlite({ directory })))
 )
+
+suite("memory", memory)
+syncSuite("memory", memory)
+suite("sqlite", sqlite)
+syncSuite("sqlite", sqlite)

@@ -4,7 +4,7 @@
 import type { Hlc } from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import { domains } from "../../domain/record.ts"
-import type { ChatHead, Commit, Header, Leaf, LeafChange, Outcome, Position } from "../../services/Store.ts"
+import type { ChatHead, Commit, Header, InLine, Leaf, LeafChange, Outcome, Position } from "../../services/Store.ts"
 import { Packer, Unpacker } from "./packing.ts"
 
 const outcomes: ReadonlyArray<Outcome> = ["stored", "replaced", "superseded", "known"]
@@ -14,39 +14,57 @@ const read = <A>(buffer: ArrayBuffer, one: (from: Unpacker) => A): ReadonlyArray
   return Array.from({ length: from.u32() }, () => one(from))
 }
 
+const packChanges = (out: Packer, changes: ReadonlyArray<LeafChange>): void => {
+  out.u32(changes.length)
+  for (const change of changes) {
+    out.u8(domains.indexOf(change.domain))
+    out.u16(change.bucket)
+    out.raw(change.digest, 32)
+    out.u64(change.hlc)
+    out.u64(change.recordHlc)
+    out.u8((change.change === "insert" ? isInsert : 0) | (change.ages ? isAgeing : 0))
+  }
+}
+
+const isInsert = 1
+const isAgeing = 2
+
+const unpackChange = (from: Unpacker): LeafChange => {
+  const head = {
+    domain: domains[from.u8()]!,
+    bucket: from.u16(),
+    digest: from.raw(32),
+    hlc: from.u64() as Hlc,
+    recordHlc: from.u64() as Hlc
+  }
+  const flags = from.u8()
+  return { ...head, change: (flags & isInsert) === 0 ? "remove" : "insert", ages: (flags & isAgeing) !== 0 }
+}
+
+const unpackChanges = (from: Unpacker): ReadonlyArray<LeafChange> =>
+  Array.from({ length: from.u32() }, () => unpackChange(from))
+
 export const packCommit = (commit: Commit): ArrayBuffer => {
-  const out = new Packer(8 + commit.outcomes.length + commit.leaves.length * 44)
+  const out = new Packer(16 + commit.outcomes.length + commit.leaves.length * 52)
+  out.number(commit.number)
   out.u32(commit.outcomes.length)
   for (const outcome of commit.outcomes) out.u8(outcomes.indexOf(outcome))
-  out.u32(commit.leaves.length)
-  for (const leaf of commit.leaves) {
-    out.u8(domains.indexOf(leaf.domain))
-    out.u16(leaf.bucket)
-    out.raw(leaf.digest, 32)
-    out.u64(leaf.hlc)
-    out.u8(leaf.change === "insert" ? 1 : 0)
-  }
+  packChanges(out, commit.leaves)
   return out.finish()
 }
 
 export const unpackCommit = (buffer: ArrayBuffer): Commit => {
   const from = new Unpacker(buffer)
-  return {
-    outcomes: Array.from({ length: from.u32() }, () => outcomes[from.u8()]!),
-    leaves: Array.from({ length: from.u32() }, (): LeafChange => ({
-      domain: domains[from.u8()]!,
-      bucket: from.u16(),
-      digest: from.raw(32),
-      hlc: from.u64() as Hlc,
-      change: from.u8() === 1 ? "insert" : "remove"
-    }))
-  }
+  const number = from.number()
+  const done = Array.from({ length: from.u32() }, () => outcomes[from.u8()]!)
+  return { number, outcomes: done, leaves: unpackChanges(from) }
 }
 
-export const packLeaves = (leaves: ReadonlyArray<Leaf>): ArrayBuffer => {
-  const out = new Packer(4 + leaves.length * 38)
-  out.u32(leaves.length)
-  for (const leaf of leaves) {
+export const packLeaves = ({ commit, value }: InLine<ReadonlyArray<Leaf>>): ArrayBuffer => {
+  const out = new Packer(12 + value.length * 38)
+  out.number(commit)
+  out.u32(value.length)
+  for (const leaf of value) {
     out.u16(leaf.bucket)
     out.u32(leaf.count)
     out.raw(leaf.sum, 32)
@@ -54,8 +72,24 @@ export const packLeaves = (leaves: ReadonlyArray<Leaf>): ArrayBuffer => {
   return out.finish()
 }
 
-export const unpackLeaves = (buffer: ArrayBuffer): ReadonlyArray<Leaf> =>
-  read(buffer, (from) => ({ bucket: from.u16(), count: from.u32(), sum: from.raw(32) }))
+export const unpackLeaves = (buffer: ArrayBuffer): InLine<ReadonlyArray<Leaf>> => {
+  const from = new Unpacker(buffer)
+  const commit = from.number()
+  const leaf = (): Leaf => ({ bucket: from.u16(), count: from.u32(), sum: from.raw(32) })
+  return { commit, value: Array.from({ length: from.u32() }, leaf) }
+}
+
+export const packRecent = ({ commit, value }: InLine<ReadonlyArray<LeafChange>>): ArrayBuffer => {
+  const out = new Packer(12 + value.length * 44)
+  out.number(commit)
+  packChanges(out, value)
+  return out.finish()
+}
+
+export const unpackRecent = (buffer: ArrayBuffer): InLine<ReadonlyArray<LeafChange>> => {
+  const from = new Unpacker(buffer)
+  return { commit: from.number(), value: unpackChanges(from) }
+}
 
 const packPosition = (out: Packer, position: Position): void => {
   out.u64(position.hlc)

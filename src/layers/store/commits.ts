@@ -1,49 +1,38 @@
 /**
- * Writes a batch in one transaction, deciding each slot by `domain/variants`.
+ * The one writer of a connection: batches, each slot decided by `domain/variants`, and the steps of the collector.
  *
- * Rule: everything of the batch is kept or nothing. What this module remembers between batches (numbers of names, the
- * state row) is dropped and read again after a failure.
+ * Rule: everything of a transaction is kept or nothing. What this module remembers between transactions (numbers of
+ * names, the state row) is dropped and read again after a failure.
  */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
 import type { Hashes } from "../../domain/hashing.ts"
-import {
-  domainOf,
-  type Identity,
-  type Kind,
-  type Message,
-  type Op,
-  type Read,
-  type Record
-} from "../../domain/record.ts"
+import type { Hlc } from "../../domain/hlc.ts"
+import type { Identity, Kind, Message, Op, Read, Record } from "../../domain/record.ts"
 import { wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
-import type { Commit, LeafChange, Outcome } from "../../services/Store.ts"
+import type { Collected, Commit, LeafChange, Outcome } from "../../services/Store.ts"
+import { makeCollect } from "./collect.ts"
 import { Dictionary } from "./dictionary.ts"
-import { bucketOf, prefixOf } from "./packing.ts"
+import * as Leaf from "./leaf.ts"
+import { prefixOf } from "./packing.ts"
 import * as Rows from "./rows.ts"
-import { readState, type State, writeStateSql, writeStateValues } from "./state.ts"
+import { type Held, makeSlots } from "./slots.ts"
+import { type Draft, empty, readState, type State, writeStateSql, writeStateValues } from "./state.ts"
 
-/** What a slot holds: the record is read only when it must be compared. */
-interface Held {
-  readonly rowid: number
+/** What is stored beside the fields of a record: its wire form and that form's digest. */
+interface Sealed {
+  readonly bytes: Uint8Array
   readonly digest: Uint8Array
 }
 
-/** Slot access of one kind. */
+/** How one kind is written. */
 interface Table<R extends Record> {
-  readonly find: (record: R) => Held | undefined
-  readonly load: (held: Held) => R
-  readonly insert: (record: R, digest: Uint8Array) => void
-  readonly update: (record: R, digest: Uint8Array, held: Held) => void
+  readonly insert: (record: R, sealed: Sealed) => void
+  readonly update: (record: R, sealed: Sealed, held: Held) => void
 }
 
-const heldOf = (row: Rows.Row | undefined): Held | undefined =>
-  row === undefined ? undefined : { rowid: Rows.integer(row[0]), digest: Rows.blob(row[1]) }
-
 const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
-  const find = Rows.prepareRows(db, "SELECT rowid, digest FROM messages WHERE prefix = ? AND id = ?")
-  const load = Rows.prepareRows(db, `SELECT ${Rows.messageColumns} FROM messages m WHERE m.rowid = ?`)
   const insert = db.prepare(
     `INSERT INTO messages (chat, hlc, prefix, id, sender, ts, msg_type, content, control, node, sig_version, sig, digest)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -53,12 +42,7 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
     "UPDATE messages SET hlc = ?, node = ?, sig_version = ?, sig = ?, digest = ? WHERE rowid = ?"
   )
   return {
-    find: (record) => {
-      const id = Rows.idBytes(record)
-      return heldOf(find.first(prefixOf(id), id))
-    },
-    load: (held) => Rows.messageOf(names, load.first(held.rowid)!),
-    insert: (record, digest) => {
+    insert: (record, { digest }) => {
       const id = Rows.idBytes(record)
       const chat = names.chat(record.chatId, record.sender, record.peer)
       insert.run(
@@ -77,7 +61,7 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
         digest
       )
     },
-    update: (record, digest, held) => {
+    update: (record, { digest }, held) => {
       update.run(
         Rows.fromStamp(record.hlc),
         names.node(record.node),
@@ -90,58 +74,42 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
   }
 }
 
-/** A kind that is kept in its wire form; `columns` beside it, `slot` names the row. */
+/** A kind that is kept in its wire form; `columns` beside it. */
 const wireTable = <R extends Op | Read | Identity>(
   db: DatabaseSync,
-  hashes: Hashes,
   kind: R["kind"],
   columns: ReadonlyArray<string>,
-  slot: string,
   valuesOf: (record: R) => ReadonlyArray<SQLInputValue>,
-  slotOf: (record: R) => ReadonlyArray<SQLInputValue> | undefined,
   stored: (record: R) => void
 ): Table<R> => {
   const table = Rows.tableOf[kind]
-  const all = [...columns, "prefix", "id", "record", "digest"]
-  const find = Rows.prepareRows(db, `SELECT rowid, digest FROM ${table} WHERE ${slot}`)
-  const load = Rows.prepareRows(db, `SELECT record FROM ${table} WHERE rowid = ?`)
+  const all = [...columns, "hlc", "prefix", "id", "record", "digest"]
   const insert = db.prepare(`INSERT INTO ${table} (${all.join(", ")}) VALUES (${all.map(() => "?").join(", ")})`)
   const update = db.prepare(`UPDATE ${table} SET ${all.map((name) => `${name} = ?`).join(", ")} WHERE rowid = ?`)
-  const values = (record: R, digest: Uint8Array) => {
+  const values = (record: R, { bytes, digest }: Sealed) => {
     const id = Rows.idBytes(record)
-    return [...valuesOf(record), prefixOf(id), id, Wire.encode(record), digest]
+    return [...valuesOf(record), Rows.fromStamp(record.hlc), prefixOf(id), id, bytes, digest]
   }
   return {
-    find: (record) => {
-      const names = slotOf(record)
-      return names === undefined ? undefined : heldOf(find.first(...names))
-    },
-    load: (held) => Rows.wireOf(hashes, kind, load.first(held.rowid)?.[0]) as unknown as R,
-    insert: (record, digest) => {
-      insert.run(...values(record, digest))
+    insert: (record, sealed) => {
+      insert.run(...values(record, sealed))
       stored(record)
     },
-    update: (record, digest, held) => {
-      update.run(...values(record, digest), held.rowid)
+    update: (record, sealed, held) => {
+      update.run(...values(record, sealed), held.rowid)
     }
   }
 }
 
-const tables = (db: DatabaseSync, hashes: Hashes, names: Dictionary) => {
+const tables = (db: DatabaseSync, names: Dictionary) => {
   const chatOf = (record: Op) => names.chat(record.chatId, record.actor, undefined).num
   return {
     message: messageTable(db, names),
     op: wireTable<Op>(
       db,
-      hashes,
       "op",
-      ["chat", "hlc"],
-      "prefix = ? AND id = ?",
-      (record) => [chatOf(record), Rows.fromStamp(record.hlc)],
-      (record) => {
-        const id = Rows.idBytes(record)
-        return [prefixOf(id), id]
-      },
+      ["chat"],
+      (record) => [chatOf(record)],
       (record) => {
         const chat = chatOf(record)
         for (const user of [record.actor, ...record.targets]) names.link(names.user(user), chat)
@@ -149,101 +117,97 @@ const tables = (db: DatabaseSync, hashes: Hashes, names: Dictionary) => {
     ),
     read: wireTable<Read>(
       db,
-      hashes,
       "read",
-      ["chat", "reader", "up_to", "hlc"],
-      "chat = ? AND reader = ?",
+      ["chat", "reader", "up_to"],
       (record) => [
         names.chat(record.chatId, record.reader, record.peer).num,
         names.user(record.reader),
-        Rows.fromStamp(record.upTo),
-        Rows.fromStamp(record.hlc)
+        Rows.fromStamp(record.upTo)
       ],
-      (record) => {
-        const chat = names.findChat(record.chatId)
-        const reader = names.findUser(record.reader)
-        return chat === undefined || reader === undefined ? undefined : [chat.num, reader]
-      },
       () => {}
     ),
-    identity: wireTable<Identity>(
-      db,
-      hashes,
-      "identity",
-      ["user"],
-      "user = ?",
-      (record) => [names.user(record.address)],
-      (record) => {
-        const user = names.findUser(record.address)
-        return user === undefined ? undefined : [user]
-      },
-      () => {}
-    )
+    identity: wireTable<Identity>(db, "identity", ["user"], (record) => [names.user(record.address)], () => {})
   }
 }
-
-const changeOf = (record: Record, digest: Uint8Array, change: LeafChange["change"]): LeafChange => ({
-  domain: domainOf(record),
-  bucket: bucketOf(record.id),
-  digest,
-  hlc: record.hlc,
-  change
-})
 
 /** The counter of a kind in the state row. */
 const counterOf = Rows.tableOf
 
-/** Gives `commit`, which throws what node:sqlite throws and then has kept nothing. */
-export const makeCommit = (
-  db: DatabaseSync,
-  hashes: Hashes
-): (batch: ReadonlyArray<Record>) => Commit => {
-  const names = new Dictionary(db)
+/** Each call throws what node:sqlite throws and then has kept nothing. */
+export interface Writer {
+  readonly commit: (batch: ReadonlyArray<Record>, aged: Hlc) => Commit
+  readonly collect: (aged: Hlc, limit: number) => Collected
+  /** Commits done. */
+  readonly number: () => number
+  /** Raises the clock and the highest number of a chat to those of another state. */
+  readonly raise: (state: Pick<State, "clock" | "chats">) => void
+}
+
+/** The stored digests must be those of `leaf`, which is unkeyed BLAKE3 when absent. */
+export const makeWriter = (db: DatabaseSync, hashes: Hashes, leaf: Leaf.LeafHash = hashes.blake3): Writer => {
+  const names = new Dictionary(db, "writer")
+  const slots = makeSlots(db, hashes, names)
   // Each kind has the table of its own records, which the type of a lookup by kind cannot say.
-  const byKind = tables(db, hashes, names) as unknown as { readonly [K in Kind]: Table<Record> }
+  const byKind = tables(db, names) as unknown as { readonly [K in Kind]: Table<Record> }
+  const collect = makeCollect(db, names)
   const begin = db.prepare("BEGIN IMMEDIATE")
   const commit = db.prepare("COMMIT")
   const writeState = db.prepare(writeStateSql)
-  let kept: State = readState(db)
+  let kept: State = readState(db) ?? empty(Leaf.keyCheck(leaf))
+  let number = 0
 
-  const put = (
-    record: Record,
-    next: { -readonly [K in keyof State]: State[K] },
-    leaves: Array<LeafChange>
-  ): Outcome => {
-    const table = byKind[record.kind]
-    const digest = Wire.leafDigest(hashes.blake3, record)
-    if (record.hlc > next.clock) next.clock = record.hlc
-    const held = table.find(record)
-    if (held === undefined) {
-      table.insert(record, digest)
-      next[counterOf[record.kind]]++
-      leaves.push(changeOf(record, digest, "insert"))
-      return "stored"
-    }
-    if (Bytes.equal(held.digest, digest)) return "known"
-    const old: Record = table.load(held)
-    if (!wins(record, old)) return "superseded"
-    table.update(record, digest, held)
-    leaves.push(changeOf(old, held.digest, "remove"), changeOf(record, digest, "insert"))
-    return "replaced"
-  }
-
-  return (batch) => {
-    const next = { ...kept }
-    const leaves: Array<LeafChange> = []
+  const transaction = <A>(work: (next: Draft) => A): A => {
+    const next: Draft = { ...kept }
+    names.chatTop = kept.chats
     try {
       begin.run()
-      const outcomes = batch.map((record) => put(record, next, leaves))
+      const answer = work(next)
+      next.chats = names.chatTop
       writeState.run(...writeStateValues(hashes, next))
       commit.run()
       kept = next
-      return { outcomes, leaves }
+      return answer
     } catch (error) {
       names.forget()
       // Some errors have rolled back already.
       if (db.isTransaction) db.exec("ROLLBACK")
       throw error
     }
+  }
+
+  const put = (record: Record, aged: Hlc, next: Draft, leaves: Array<LeafChange>): Outcome => {
+    const table = byKind[record.kind]
+    const bytes = Wire.encode(record)
+    const sealed = { bytes, digest: Wire.leafDigestOf(leaf, bytes) }
+    if (record.hlc > next.clock) next.clock = record.hlc
+    const held = slots.find(record)
+    if (held === undefined) {
+      table.insert(record, sealed)
+      next[counterOf[record.kind]]++
+      leaves.push(Leaf.inserted(record, sealed.digest))
+      return "stored"
+    }
+    if (Bytes.equal(held.digest, sealed.digest)) return "known"
+    const old = slots.load(record.kind, held)
+    const vacant = old.kind === "read" && old.hlc <= aged
+    if (!vacant && !wins(record, old)) return "superseded"
+    table.update(record, sealed, held)
+    leaves.push(Leaf.removed(old, held.digest, record), Leaf.inserted(record, sealed.digest))
+    return "replaced"
+  }
+
+  return {
+    commit: (batch, aged) => {
+      const leaves: Array<LeafChange> = []
+      const outcomes = transaction((next) => batch.map((record) => put(record, aged, next, leaves)))
+      return { number: ++number, outcomes, leaves }
+    },
+    collect: (aged, limit) => transaction((next) => collect(next, aged, limit)),
+    number: () => number,
+    raise: ({ chats, clock }) =>
+      transaction((next) => {
+        if (clock > next.clock) next.clock = clock
+        names.chatTop = Math.max(names.chatTop, chats)
+      })
   }
 }

@@ -2,14 +2,14 @@
  * Opens the database file, with the settings that its two threads use, and brings the schema up to date.
  *
  * Settings: write-ahead log, so that readers never wait for the writer; `synchronous=NORMAL`, which survives a kill of the
- * process, while a power loss may take the last commits but never the file; checkpoints by the writer's commits only.
+ * process, while a power loss may take the last commits but never the file; checkpoints by the writer's commits only;
+ * free pages go back to the file system when asked for, never by themselves.
  */
 import * as Effect from "effect/Effect"
 import { chmodSync, existsSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { type Failure, failureOf } from "./errors.ts"
 import * as Schema from "./schema.ts"
-import * as Client from "./sql-client.ts"
 
 /** What one thread opens. */
 export interface DatabaseOptions {
@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   readonly write: boolean
   /** Bytes that the file may take, its log not counted; absent: what the disk has. */
   readonly bytesMax?: number | undefined
+  /** 32 bytes: of the leaf digests, in a network with a key. */
+  readonly leafKey?: Uint8Array | undefined
 }
 
 /** Of a new file. Twice SQLite's default: fewer pages a message, more bytes written at a checkpoint. Not compared yet. */
@@ -36,6 +38,8 @@ const settings = (options: DatabaseOptions): ReadonlyArray<string> => [
   ...(options.write
     ? [
       `page_size = ${pageBytes}`,
+      // counts in a new file only: what the collector frees can be given back a few pages at a time
+      "auto_vacuum = INCREMENTAL",
       "journal_mode = WAL",
       "synchronous = NORMAL",
       `wal_autocheckpoint = ${checkpointPages}`,
@@ -94,16 +98,23 @@ export const open = (options: DatabaseOptions): Effect.Effect<DatabaseSync, Fail
       message: `${options.path}: does not exist; is this the data directory of a node?`
     })
   }
+  const ask = <A>(look: () => A) => Effect.try({ try: look, catch: failed })
   return Effect.gen(function*() {
     const db = yield* Effect.try({ try: () => connect(options), catch: failed })
     const prepare = Effect.gen(function*() {
-      const found = yield* Schema.currentVersion
+      const found = yield* ask(() => Schema.versionOf(db))
       const problem = misfit(options, found)
       if (problem !== undefined) return yield* Effect.fail(problem)
-      if (options.write) yield* Schema.migrate
+      if (!options.write || (yield* ask(() => Schema.isCurrent(db)))) return
+      // what migrations need is loaded for them alone: most starts need none
+      const { migrate } = yield* Effect.promise(() => import("./migrations.ts"))
+      yield* migrate(db, found)
+      const reached = yield* ask(() => Schema.versionOf(db))
+      if (reached === Schema.version) return
+      const message = `${options.path}: its schema stays at ${reached}, ${Schema.version} is needed`
+      return yield* Effect.fail<Failure>({ reason: "io", message })
     })
     yield* prepare.pipe(
-      Effect.provide(Client.layer(db)),
       Effect.mapError((error) => "_tag" in error ? failed(error) : error),
       Effect.onError(() => Effect.sync(() => db.close()))
     )

@@ -1,8 +1,11 @@
 /**
  * Names to small integers and back: users, nodes and chats appear in every message, and a number is 1 to 3 bytes.
  *
- * Rule: entries are never changed or removed. After a rollback `forget` must be called, since numbers that the cache
- * holds may not be stored.
+ * Rules:
+ * 1. Entries are never changed, and a number is never given again, so what a number stands for can be remembered. Chats
+ *    that nothing is left of are removed, and may come again under another number: only the writer, who knows, remembers
+ *    the numbers of chats.
+ * 2. After a rollback `forget` must be called, since numbers that the cache holds may not be stored.
  */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
@@ -43,8 +46,13 @@ export class Dictionary {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>()
 
-  constructor(db: DatabaseSync) {
+  readonly #role: "reader" | "writer"
+  /** The highest number given to a chat; the writer sets it before a transaction and keeps it after. */
+  chatTop = 0
+
+  constructor(db: DatabaseSync, role: "reader" | "writer" = "reader") {
     this.#db = db
+    this.#role = role
   }
 
   forget(): void {
@@ -94,7 +102,8 @@ export class Dictionary {
     const row = this.#prepare("SELECT num, a, b FROM chats WHERE id = ?").get(Bytes.fromHex(chatId))
     if (row === undefined) return undefined
     const party = (value: unknown) => value === null ? undefined : Number(value)
-    return remember(this.#chats, chatId, { num: Number(row["num"]), a: party(row["a"]), b: party(row["b"]) })
+    const chat = { num: Number(row["num"]), a: party(row["a"]), b: party(row["b"]) }
+    return this.#role === "writer" ? remember(this.#chats, chatId, chat) : chat
   }
 
   /** Throws {@link DamagedRow} when there is no such user; so do the next two. */
@@ -145,7 +154,8 @@ export class Dictionary {
       return found
     }
     const num = this.#insert(
-      "INSERT INTO chats (id, a, b) VALUES (?, ?, ?)",
+      "INSERT INTO chats (num, id, a, b) VALUES (?, ?, ?, ?)",
+      ++this.chatTop,
       Bytes.fromHex(chatId),
       a ?? null,
       b ?? null
@@ -155,6 +165,12 @@ export class Dictionary {
       this.link(b, num)
     }
     return remember(this.#chats, chatId, { num, a, b })
+  }
+
+  /** Nothing of this chat is stored any more. */
+  dropChat(chatId: ChatId, num: number): void {
+    this.#chats.delete(chatId)
+    this.#chatNames.delete(num)
   }
 
   /** Makes `chat` one of the chats of `user`. */

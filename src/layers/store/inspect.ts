@@ -13,6 +13,7 @@ import * as Wire from "../../domain/wire.ts"
 import type { Damage } from "../../services/Store.ts"
 import { Dictionary } from "./dictionary.ts"
 import { DamagedRow } from "./errors.ts"
+import { keyCheck, type LeafHash } from "./leaf.ts"
 import { prefixOf } from "./packing.ts"
 import * as Rows from "./rows.ts"
 import * as Schema from "./schema.ts"
@@ -56,8 +57,8 @@ const guarded = (report: Report, kind: Kind, num: number, check: () => void): vo
 const sameInteger = (value: unknown, expected: bigint): boolean => value === expected
 
 /** Compares the stored digest and prefix with those of the record. */
-const checkLeaf = (hashes: Hashes, report: Report, record: Record, digest: Uint8Array, prefix: unknown): void => {
-  if (!Bytes.equal(digest, Wire.leafDigest(hashes.blake3, record))) {
+const checkLeaf = (leaf: LeafHash, report: Report, record: Record, digest: Uint8Array, prefix: unknown): void => {
+  if (!Bytes.equal(digest, Wire.leafDigest(leaf, record))) {
     report(record.kind, record.id, "the stored digest is not that of the record")
   }
   if (!sameInteger(prefix, prefixOf(Bytes.fromHex(record.id)))) {
@@ -65,7 +66,13 @@ const checkLeaf = (hashes: Hashes, report: Report, record: Record, digest: Uint8
   }
 }
 
-const checkMessages = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
+const checkMessages = (
+  db: DatabaseSync,
+  hashes: Hashes,
+  leaf: LeafHash,
+  report: Report,
+  full: () => boolean
+): void => {
   const sql =
     `SELECT ${Rows.messageColumns}, m.digest, m.prefix, m.rowid FROM messages m WHERE m.rowid > ?1 ORDER BY m.rowid LIMIT ?2`
   const names = new Dictionary(db)
@@ -75,7 +82,7 @@ const checkMessages = (db: DatabaseSync, hashes: Hashes, report: Report, full: (
       if (Ids.messageId(hashes, message) !== message.id) {
         report("message", message.id, "the stored id is not that of the message")
       }
-      checkLeaf(hashes, report, message, Rows.blob(row[11]), row[12])
+      checkLeaf(leaf, report, message, Rows.blob(row[11]), row[12])
     }))
 }
 
@@ -85,7 +92,7 @@ const wiredSql = {
     `SELECT r.record, r.digest, r.prefix, r.id, c.id, r.hlc, c.a, r.rowid FROM ops r LEFT JOIN chats c ON c.num = r.chat`,
   read: `SELECT r.record, r.digest, r.prefix, r.id, c.id, r.hlc, r.up_to, u.address, c.a, r.rowid FROM reads r
     LEFT JOIN chats c ON c.num = r.chat LEFT JOIN users u ON u.num = r.reader`,
-  identity: `SELECT r.record, r.digest, r.prefix, r.id, u.address, r.user FROM identities r
+  identity: `SELECT r.record, r.digest, r.prefix, r.id, u.address, r.hlc, r.user FROM identities r
     LEFT JOIN users u ON u.num = r.user`
 }
 
@@ -98,13 +105,14 @@ const columnsAgree = (record: Op | Read | Identity, row: Rows.Row): boolean => {
         Rows.stamp(row[6]) === record.upTo && Rows.hex(row[7]) === record.reader &&
         (row[8] === null) === (record.peer === undefined)
     case "identity":
-      return Rows.hex(row[4]) === record.address
+      return Rows.hex(row[4]) === record.address && Rows.stamp(row[5]) === record.hlc
   }
 }
 
 const checkWired = (
   db: DatabaseSync,
   hashes: Hashes,
+  leaf: LeafHash,
   kind: "op" | "read" | "identity",
   report: Report,
   full: () => boolean
@@ -116,15 +124,19 @@ const checkWired = (
       const record = Rows.wireOf(hashes, kind, row[0])
       if (Rows.hex(row[3]) !== record.id) report(kind, record.id, "the stored id is not that of the record")
       if (!columnsAgree(record, row)) report(kind, record.id, "the row is filed under other names than its record has")
-      checkLeaf(hashes, report, record, Rows.blob(row[1]), row[2])
+      checkLeaf(leaf, report, record, Rows.blob(row[1]), row[2])
     }))
 }
 
 /** A direct conversation is named by the hash of its parties, the smaller first; a group has none. */
 const checkChats = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
-  const sql = `SELECT c.id, c.a, c.b, a.address, b.address, c.num FROM chats c LEFT JOIN users a ON a.num = c.a
+  const named = ["messages", "reads", "ops"].map((table) => `EXISTS (SELECT 1 FROM ${table} WHERE chat = c.num)`)
+  const sql = `SELECT c.id, c.a, c.b, a.address, b.address, ${
+    named.join(" OR ")
+  }, c.num FROM chats c LEFT JOIN users a ON a.num = c.a
     LEFT JOIN users b ON b.num = c.b WHERE c.num > ?1 ORDER BY c.num LIMIT ?2`
   everyRow(db, sql, full, (row, num) => {
+    if (row[5] !== 1n) report("index", `chat number ${num}`, "nothing of this chat is stored")
     if (row[1] === null && row[2] === null) return
     guarded(report, "message", num, () => {
       const [a, b] = [Rows.hex<Ids.Address>(row[3]), Rows.hex<Ids.Address>(row[4])]
@@ -136,24 +148,26 @@ const checkChats = (db: DatabaseSync, hashes: Hashes, report: Report, full: () =
 }
 
 /** Reads the counters and counts, in one statement, so that a commit cannot come between. */
-const checkState = (db: DatabaseSync, hashes: Hashes, report: Report): void => {
-  const top = (table: string) => `(SELECT max(hlc) FROM ${table})`
+const checkState = (db: DatabaseSync, hashes: Hashes, leaf: LeafHash, report: Report): void => {
+  const top = (table: string, column = "hlc") => `coalesce((SELECT max(${column}) FROM ${table}), 0)`
+  const counts = ["messages", "ops", "reads", "identities"]
   const rows = Rows.prepareRows(
     db,
-    `SELECT ${stateColumns}, (SELECT count(*) FROM messages), (SELECT count(*) FROM ops), (SELECT count(*) FROM reads),
-      (SELECT count(*) FROM identities), max(coalesce(${top("messages")}, 0), coalesce(${top("ops")}, 0),
-      coalesce(${top("reads")}, 0)), one FROM state`
+    `SELECT ${stateColumns}, one, max(${counts.map((table) => top(table)).join(", ")}), ${top("chats", "num")},
+      ${counts.map((table) => `(SELECT count(*) FROM ${table})`).join(", ")} FROM state`
   ).all()
   for (const row of rows) {
     const state = stateOf(row)
-    if (!Bytes.equal(Rows.blob(row[5]), checksum(hashes, state)) || !sameInteger(row[11], 1n)) {
+    if (!Bytes.equal(Rows.blob(row[7]), checksum(hashes, state)) || !sameInteger(row[8], 1n)) {
       report("index", "state", "the counters are not what was written")
     }
-    if (Rows.stamp(row[10]) > state.clock) report("index", "state", "the clock is behind a stored record")
+    if (Rows.stamp(row[9]) > state.clock) report("index", "state", "the clock is behind a stored record")
+    if (Rows.integer(row[10]) > state.chats) report("index", "state", "a chat has a number that was not given")
     const counted = [state.messages, state.ops, state.reads, state.identities]
-    if (counted.some((count, i) => count !== Rows.integer(row[6 + i]))) {
+    if (counted.some((count, i) => count !== Rows.integer(row[11 + i]))) {
       report("index", "state", "the counters are not the numbers of rows")
     }
+    if (!Bytes.equal(state.keyCheck, keyCheck(leaf))) report("index", "state", "the digests are of another network key")
   }
   if (rows.length > 1) report("index", "state", "there is more than one row of counters")
   if (rows.length === 0 && Rows.prepareRows(db, "SELECT 1 FROM chats").first() !== undefined) {
@@ -170,7 +184,7 @@ const linkSql = `FROM user_chats l LEFT JOIN users u ON u.num = l.user LEFT JOIN
 
 /** Every user's list of chats, against the parties of direct conversations and the ops of groups. */
 const checkLinks = (db: DatabaseSync, hashes: Hashes, report: Report, full: () => boolean): void => {
-  // What is listed is read before what it is listed for: a commit in between only adds to the latter.
+  // Commits and the collector may come between the two readings: what does not agree is asked for again below.
   const listed = new Set<string>()
   for (const row of Rows.prepareRows(db, `SELECT c.id, u.address ${linkSql}`).all()) {
     guarded(report, "op", 0, () => listed.add(Rows.hex(row[0]) + Rows.hex(row[1])))
@@ -192,15 +206,23 @@ const checkLinks = (db: DatabaseSync, hashes: Hashes, report: Report, full: () =
         for (const user of [op.actor, ...op.targets]) expected.add(op.chatId + user)
       })
   )
-  const find = Rows.prepareRows(db, `SELECT 1 ${linkSql} WHERE c.id = ? AND u.address = ?`)
+  const stray = Rows.prepareRows(
+    db,
+    `SELECT 1 ${linkSql} WHERE c.id = ? AND u.address = ? AND c.a IS NOT l.user AND c.b IS NOT l.user`
+  )
+  const missing = Rows.prepareRows(
+    db,
+    `SELECT 1 FROM chats WHERE id = ?1 AND NOT EXISTS (SELECT 1 ${linkSql} WHERE c.id = ?1 AND u.address = ?2)`
+  )
   for (const link of listed) {
-    if (!expected.has(link)) {
-      report("index", `chats of ${link.slice(64)}`, `lists ${link.slice(0, 64)}, which she is not known to have`)
+    const [chat, user] = [link.slice(0, 64), link.slice(64)]
+    if (!expected.has(link) && stray.first(Bytes.fromHex(chat), Bytes.fromHex(user)) !== undefined) {
+      report("index", `chats of ${user}`, `lists ${chat}, which she is not known to have`)
     }
   }
   for (const link of expected) {
     const [chat, user] = [link.slice(0, 64), link.slice(64)]
-    if (!listed.has(link) && find.first(Bytes.fromHex(chat), Bytes.fromHex(user)) === undefined) {
+    if (!listed.has(link) && missing.first(Bytes.fromHex(chat), Bytes.fromHex(user)) !== undefined) {
       report("index", `chats of ${user}`, `lacks ${chat}`)
     }
   }
@@ -215,7 +237,12 @@ const checkPages = (db: DatabaseSync, kind: Kind, report: Report): void => {
 }
 
 /** Everything that is wrong with one kind, at most {@link damagesMax}. */
-export const inspect = (db: DatabaseSync, hashes: Hashes, kind: Kind): ReadonlyArray<Damage> => {
+export const inspect = (
+  db: DatabaseSync,
+  hashes: Hashes,
+  kind: Kind,
+  leaf: LeafHash = hashes.blake3
+): ReadonlyArray<Damage> => {
   const found: Array<Damage> = []
   const full = () => found.length >= damagesMax
   const report: Report = (kind, what, message) => {
@@ -225,11 +252,11 @@ export const inspect = (db: DatabaseSync, hashes: Hashes, kind: Kind): ReadonlyA
     () => checkPages(db, kind, report),
     ...(kind === "message"
       ? [
-        () => checkMessages(db, hashes, report, full),
+        () => checkMessages(db, hashes, leaf, report, full),
         () => checkChats(db, hashes, report, full),
-        () => checkState(db, hashes, report)
+        () => checkState(db, hashes, leaf, report)
       ]
-      : [() => checkWired(db, hashes, kind, report, full)]),
+      : [() => checkWired(db, hashes, leaf, kind, report, full)]),
     ...(kind === "op" ? [() => checkLinks(db, hashes, report, full)] : [])
   ]
   for (const check of checks) {

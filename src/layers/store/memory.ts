@@ -6,171 +6,22 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Bytes from "../../domain/bytes.ts"
 import { type Hashes, Hashing } from "../../domain/hashing.ts"
-import * as Hlc from "../../domain/hlc.ts"
+import type * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import { pageBytesMax } from "../../domain/limits.ts"
-import {
-  type Domain,
-  domainOf,
-  type Identity,
-  type Kind,
-  type Message,
-  type Op,
-  type Read,
-  type Record,
-  sizeOf
-} from "../../domain/record.ts"
-import { slotOf, wins } from "../../domain/variants.ts"
+import { type Identity, type Kind, type Message, type Op, type Read, sizeOf } from "../../domain/record.ts"
 import * as Wire from "../../domain/wire.ts"
 import {
   type ChatHead,
-  type Commit,
   type Damage,
-  type LeafChange,
-  type Outcome,
   type PageQuery,
   type SenderCount,
   Store,
   type UnreadQuery
 } from "../../services/Store.ts"
-import { LeafSums } from "./leaf-sums.ts"
-import { bucketOf } from "./packing.ts"
-
-interface Held<R extends Record = Record> {
-  readonly record: R
-  readonly digest: Uint8Array
-}
-
-/** Where a record stands in its chat. */
-interface Placed {
-  readonly hlc: bigint
-  readonly id: string
-}
-
-const comparePlaces = (a: Placed, b: Placed): number =>
-  a.hlc < b.hlc ? -1 : a.hlc > b.hlc ? 1 : Bytes.compareText(a.id, b.id)
-
-/** How many of `sorted` lie below `place`. */
-const countBelow = (sorted: ReadonlyArray<Placed>, place: Placed): number => {
-  let [low, high] = [0, sorted.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (comparePlaces(sorted[middle]!, place) < 0) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-/** A list in order of place. */
-class Timeline<R extends Placed> {
-  readonly sorted: Array<R> = []
-
-  add(record: R): void {
-    this.sorted.splice(countBelow(this.sorted, record), 0, record)
-  }
-
-  remove(record: R): void {
-    this.sorted.splice(countBelow(this.sorted, record), 1)
-  }
-
-  /** Records at or above `floor`. */
-  from(floor: bigint): ReadonlyArray<R> {
-    return this.sorted.slice(countBelow(this.sorted, { hlc: floor, id: "" }))
-  }
-}
-
-interface Chat {
-  /** Both parties of a direct conversation. */
-  readonly parties: readonly [Ids.Address, Ids.Address] | undefined
-  readonly messages: Timeline<Message>
-  readonly ops: Timeline<Op>
-}
-
-/** The state of one store. `commit` is synchronous and never fails. */
-class Memory {
-  readonly slots = new Map<string, Held>()
-  readonly chats = new Map<Ids.ChatId, Chat>()
-  readonly chatsOf = new Map<Ids.Address, Set<Ids.ChatId>>()
-  clock = Hlc.zero
-  readonly #hashes: Hashes
-
-  constructor(hashes: Hashes) {
-    this.#hashes = hashes
-  }
-
-  #link(user: Ids.Address, chatId: Ids.ChatId): void {
-    const chats = this.chatsOf.get(user)
-    if (chats === undefined) this.chatsOf.set(user, new Set([chatId]))
-    else chats.add(chatId)
-  }
-
-  #chat(chatId: Ids.ChatId, author: Ids.Address, peer: Ids.Address | undefined): Chat {
-    const known = this.chats.get(chatId)
-    if (known !== undefined) return known
-    const parties = peer === undefined ? undefined : [author, peer] as const
-    const chat: Chat = { parties, messages: new Timeline(), ops: new Timeline() }
-    this.chats.set(chatId, chat)
-    for (const user of parties ?? []) this.#link(user, chatId)
-    return chat
-  }
-
-  #place(record: Record): void {
-    switch (record.kind) {
-      case "message":
-        return this.#chat(record.chatId, record.sender, record.peer).messages.add(record)
-      case "op":
-        this.#chat(record.chatId, record.actor, undefined).ops.add(record)
-        for (const user of [record.actor, ...record.targets]) this.#link(user, record.chatId)
-        return
-      case "read":
-        this.#chat(record.chatId, record.reader, record.peer)
-    }
-  }
-
-  #unplace(record: Record): void {
-    if (record.kind === "message") this.chats.get(record.chatId)?.messages.remove(record)
-    if (record.kind === "op") this.chats.get(record.chatId)?.ops.remove(record)
-  }
-
-  #put(record: Record, leaves: Array<LeafChange>): Outcome {
-    const digest = Wire.leafDigest(this.#hashes.blake3, record)
-    this.clock = Hlc.max(this.clock, record.hlc)
-    const slot = slotOf(record)
-    const held = this.slots.get(slot)
-    if (held !== undefined) {
-      if (Bytes.equal(held.digest, digest)) return "known"
-      if (!wins(record, held.record)) return "superseded"
-      this.#unplace(held.record)
-      leaves.push(changeOf(held, "remove"))
-    }
-    const next = { record, digest }
-    this.slots.set(slot, next)
-    this.#place(record)
-    leaves.push(changeOf(next, "insert"))
-    return held === undefined ? "stored" : "replaced"
-  }
-
-  commit(batch: ReadonlyArray<Record>): Commit {
-    const leaves: Array<LeafChange> = []
-    return { outcomes: batch.map((record) => this.#put(record, leaves)), leaves }
-  }
-
-  find<R extends Record>(slot: string): R | undefined {
-    return this.slots.get(slot)?.record as R | undefined
-  }
-
-  ofKind(kind: Kind): ReadonlyArray<Held> {
-    return [...this.slots.values()].filter(({ record }) => record.kind === kind)
-  }
-}
-
-const changeOf = ({ record, digest }: Held, change: LeafChange["change"]): LeafChange => ({
-  domain: domainOf(record),
-  bucket: bucketOf(record.id),
-  digest,
-  hlc: record.hlc,
-  change
-})
+import type { LeafHash } from "./leaf.ts"
+import { comparePlaces, countBelow, Memory } from "./memory-records.ts"
+import * as Sync from "./memory-sync.ts"
 
 /** Cuts a page where its bytes reach the bound. */
 const bounded = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> => {
@@ -226,25 +77,27 @@ const headOf = (memory: Memory, user: Ids.Address, floor: Hlc.Hlc, chatId: Ids.C
   }
 }
 
-const leaves = (memory: Memory, domain: Domain, from: number, to: number) => {
-  const sums = new LeafSums(from, to)
-  for (const { record, digest } of memory.slots.values()) {
-    if (domainOf(record) === domain) sums.add(bucketOf(record.id), digest)
-  }
-  return sums.leaves()
-}
-
 /** Finds what a caller did to a record after it was stored: records are shared, not copied. */
-const inspect = (memory: Memory, hashes: Hashes, kind: Kind): ReadonlyArray<Damage> =>
-  memory.ofKind(kind).filter(({ record, digest }) => !Bytes.equal(digest, Wire.leafDigest(hashes.blake3, record)))
+const inspect = (memory: Memory, leaf: LeafHash, kind: Kind): ReadonlyArray<Damage> =>
+  memory.ofKind(kind).filter(({ record, digest }) => !Bytes.equal(digest, Wire.leafDigest(leaf, record)))
     .map(({ record }) => ({ kind, what: record.id, message: "the stored digest is not that of the record" }))
 
 const make = (hashes: Hashes): Store["Service"] => {
-  const memory = new Memory(hashes)
+  const leaf = hashes.blake3
+  const memory = new Memory(leaf)
   const count = (kind: Kind) => memory.ofKind(kind).length
   const messages = (ids: ReadonlyArray<Ids.MessageId>) => ids.flatMap((id) => memory.find<Message>(`m${id}`) ?? [])
   return Store.of({
-    commit: (batch) => Effect.sync(() => memory.commit(batch)),
+    commit: (batch, aged) => Effect.sync(() => memory.commit(batch, aged)),
+    collect: (aged, limit) => Effect.sync(() => memory.collect(aged, limit)),
+    reclaim: () => Effect.succeed(0),
+    repair: (drop) => Effect.sync(() => memory.repair(drop)),
+    leaves: (query) => Effect.sync(() => Sync.leaves(memory, query)),
+    recent: (floor) => Effect.sync(() => Sync.recent(memory, floor)),
+    digests: (query) => Effect.sync(() => Sync.digests(memory, query)),
+    pick: (domain, span, picks) => Effect.sync(() => Sync.pick(memory, domain, span, picks)),
+    stream: (query) => Effect.sync(() => Sync.stream(memory, query)),
+    known: (records) => Effect.sync(() => Sync.known(memory, leaf, records)),
     clock: Effect.sync(() => memory.clock),
     page: (query) => Effect.sync(() => page(memory, query)),
     message: (id) => Effect.sync(() => memory.find<Message>(`m${id}`)),
@@ -258,7 +111,6 @@ const make = (hashes: Hashes): Store["Service"] => {
     unread: (queries) => Effect.sync(() => queries.map((query) => countBySender(selectUnread(memory, query)))),
     headers: (query) =>
       Effect.sync(() => selectUnread(memory, query).map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))),
-    leaves: (domain, from, to) => Effect.sync(() => leaves(memory, domain, from, to)),
     scan: ({ kind, afterId = "", limit }) =>
       Effect.sync(() =>
         memory.ofKind(kind).map(({ record }) => record).filter((record) => record.id > afterId)
@@ -271,9 +123,9 @@ const make = (hashes: Hashes): Store["Service"] => {
       identities: count("identity"),
       diskBytes: 0
     })),
-    inspect: (kind) => Effect.sync(() => inspect(memory, hashes, kind))
+    inspect: (kind) => Effect.sync(() => inspect(memory, leaf, kind))
   })
 }
 
-/** Empty at first, gone with the layer. */
+/** Empty at first, gone with the layer; for networks without a key. */
 export const layerMemory: Layer.Layer<Store, never, Hashing> = Layer.effect(Store, Effect.map(Hashing, make))

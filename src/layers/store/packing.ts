@@ -312,6 +312,21 @@ export const unpackRecords = (buffer: ArrayBuffer): ReadonlyArray<Record> => {
   return list(from, () => unpackRecord(from))
 }
 
+/** A batch to commit, with the stamp up to which read marks are aged. */
+export const packBatch = (records: ReadonlyArray<Record>, aged: Hlc): ArrayBuffer => {
+  const out = new Packer(64 + records.length * 768)
+  out.u64(aged)
+  out.u32(records.length)
+  for (const record of records) packRecord(out, record)
+  return out.finish()
+}
+
+export const unpackBatch = (buffer: ArrayBuffer): { readonly records: ReadonlyArray<Record>; readonly aged: Hlc } => {
+  const from = new Unpacker(buffer)
+  const aged = from.u64() as Hlc
+  return { aged, records: list(from, () => unpackRecord(from)) }
+}
+
 /** Order of ids as bytes is order of their first eight bytes, read as this signed integer, then of the rest. */
 export const prefixOf = (id: Uint8Array): bigint => BigInt.asIntN(64, Bytes.readU64be(id) ^ (1n << 63n))
 

@@ -4,22 +4,49 @@
  *
  * Rules:
  * 1. Answers come in the order of the calls of a thread; each call has exactly one.
- * 2. A batch and every bulk answer is one buffer (`packing.ts`, `answers.ts`); what is small is cloned.
+ * 2. A batch and every bulk answer is one buffer (`packing.ts`, `answers.ts`, `sync-answers.ts`); what is small is cloned.
  * 3. Nothing is thrown across: a failure is a value.
  */
 import type { Hlc } from "../../domain/hlc.ts"
+import type { Span } from "../../domain/horizon.ts"
 import type { Address, ChatId, MessageId, OpId } from "../../domain/ids.ts"
 import type { Domain, Kind } from "../../domain/record.ts"
-import type { Damage, PageQuery, ScanQuery, SenderCount, StoreStats, UnreadQuery } from "../../services/Store.ts"
+import type {
+  Collected,
+  Damage,
+  DigestQuery,
+  LeafQuery,
+  PageQuery,
+  Pick,
+  ScanQuery,
+  SenderCount,
+  StoreStats,
+  StreamQuery,
+  UnreadQuery
+} from "../../services/Store.ts"
 import type { DatabaseOptions } from "./database.ts"
 import type { Failure } from "./errors.ts"
+
+/** A record to delete. */
+export interface Named {
+  readonly kind: Kind
+  readonly id: string
+}
 
 /** Ask and answer by name. A buffer is: a batch of records, a commit, records, leaves, heads or headers, as named. */
 export interface Calls {
   /** The first call. A thread loads its modules while it waits for it. */
   readonly open: { ask: DatabaseOptions; answer: undefined }
   readonly commit: { ask: ArrayBuffer; answer: ArrayBuffer }
-  readonly leaves: { ask: { domain: Domain; from: number; to: number }; answer: ArrayBuffer }
+  readonly leaves: { ask: LeafQuery; answer: ArrayBuffer }
+  readonly recent: { ask: Hlc; answer: ArrayBuffer }
+  readonly collect: { ask: { aged: Hlc; limit: number }; answer: Collected }
+  readonly reclaim: { ask: number; answer: number }
+  readonly digests: { ask: DigestQuery; answer: ArrayBuffer }
+  readonly pick: { ask: { domain: Domain; span: Span; picks: ReadonlyArray<Pick> }; answer: ArrayBuffer }
+  readonly stream: { ask: StreamQuery; answer: ArrayBuffer }
+  /** Records in, a byte each out: 1 where it is known. */
+  readonly known: { ask: ArrayBuffer; answer: ArrayBuffer }
   readonly clock: { ask: undefined; answer: Hlc }
   readonly page: { ask: PageQuery; answer: ArrayBuffer }
   readonly messages: { ask: ReadonlyArray<MessageId>; answer: ArrayBuffer }
@@ -33,6 +60,10 @@ export interface Calls {
   readonly scan: { ask: ScanQuery; answer: ArrayBuffer }
   readonly stats: { ask: undefined; answer: StoreStats }
   readonly inspect: { ask: Kind; answer: ReadonlyArray<Damage> }
+  /** Rewrites the file; no other thread may have it open. Gives what was dropped. */
+  readonly repair: { ask: ReadonlyArray<Named>; answer: { readonly [K in Kind]: number } }
+  /** Closes the file; the next call is `open` again. */
+  readonly release: { ask: undefined; answer: undefined }
   /** Closes the file; the thread ends after its answer. */
   readonly close: { ask: undefined; answer: undefined }
 }
@@ -49,4 +80,7 @@ export type Reply =
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly failure: Failure }
 
-export type Handlers = { readonly [N in Exclude<CallName, "open">]: (ask: Calls[N]["ask"]) => Calls[N]["answer"] }
+/** Calls that are answered at once, with the file open. */
+export type Handlers = {
+  readonly [N in Exclude<CallName, "open" | "repair" | "release">]: (ask: Calls[N]["ask"]) => Calls[N]["answer"]
+}

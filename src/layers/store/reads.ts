@@ -1,5 +1,6 @@
 /**
- * Every query of the port that changes nothing, over one connection.
+ * The queries of clients and of the command line, over one connection. Those of peers are in `sync-reads.ts`, those of
+ * the trees in `tree-reads.ts`.
  *
  * Rule: a statement is read to its end before the next message of the thread is looked at, so that no read transaction
  * outlives a call and the log can always be checkpointed (FAILURES 23).
@@ -8,22 +9,13 @@ import { statSync } from "node:fs"
 import type { DatabaseSync } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
 import type { Hashes } from "../../domain/hashing.ts"
-import type { Hlc } from "../../domain/hlc.ts"
+import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import { pageBytesMax } from "../../domain/limits.ts"
-import {
-  type Domain,
-  type Identity,
-  type Message,
-  type Op,
-  type Read,
-  type Record,
-  sizeOf
-} from "../../domain/record.ts"
+import { type Identity, type Message, type Op, type Read, type Record, sizeOf } from "../../domain/record.ts"
 import type {
   ChatHead,
   Header,
-  Leaf,
   PageQuery,
   ScanQuery,
   SenderCount,
@@ -31,23 +23,21 @@ import type {
   UnreadQuery
 } from "../../services/Store.ts"
 import { Dictionary } from "./dictionary.ts"
-import { LeafSums } from "./leaf-sums.ts"
 import { prefixOf } from "./packing.ts"
 import * as Rows from "./rows.ts"
 import { readState } from "./state.ts"
 
 export interface Reads {
-  readonly clock: () => Hlc
+  readonly clock: () => Hlc.Hlc
   readonly page: (query: PageQuery) => ReadonlyArray<Message>
   readonly messages: (ids: ReadonlyArray<Ids.MessageId>) => ReadonlyArray<Message>
   readonly op: (id: Ids.OpId) => Op | undefined
   readonly ops: (chatId: Ids.ChatId) => ReadonlyArray<Op>
   readonly read: (chatId: Ids.ChatId, reader: Ids.Address) => Read | undefined
   readonly identity: (address: Ids.Address) => Identity | undefined
-  readonly heads: (user: Ids.Address, floor: Hlc) => ReadonlyArray<ChatHead>
+  readonly heads: (user: Ids.Address, floor: Hlc.Hlc) => ReadonlyArray<ChatHead>
   readonly unread: (query: UnreadQuery) => ReadonlyArray<SenderCount>
   readonly headers: (query: UnreadQuery) => ReadonlyArray<Header>
-  readonly leaves: (domain: Domain, from: number, to: number) => ReadonlyArray<Leaf>
   readonly scan: (query: ScanQuery) => ReadonlyArray<Record>
   readonly stats: () => StoreStats
 }
@@ -55,9 +45,6 @@ export interface Reads {
 const integerMax = 2n ** 63n - 1n
 const integerMin = -(2n ** 63n)
 const nothing = new Uint8Array()
-
-/** Beyond this many buckets one pass over the table is cheaper than the index and a seek a row. */
-const bucketsSeekMax = 8_192
 
 const orderOf = { before: "DESC", after: "ASC" } as const
 
@@ -67,15 +54,6 @@ const pageSql = (direction: PageQuery["direction"]): string => {
     WHERE m.chat = ?1 AND m.hlc >= ?2 AND m.hlc ${sign}= ?3
       AND (m.hlc ${sign} ?3 OR m.prefix ${sign} ?4 OR (m.prefix = ?4 AND m.id ${sign} ?5))
     ORDER BY m.hlc ${order}, m.prefix ${order}, m.id ${order} LIMIT ?6`
-}
-
-/** The prefix of the lowest id of a bucket; one past the last bucket gives one past the greatest prefix. */
-const bucketStart = (bucket: number): bigint => (BigInt(bucket) << 48n) - 2n ** 63n
-
-const tablesOf: { readonly [D in Domain]: ReadonlyArray<string> } = {
-  messages: ["messages"],
-  members: ["ops", "reads"],
-  identity: ["identities"]
 }
 
 const makeHeads = (db: DatabaseSync, names: Dictionary): Reads["heads"] => {
@@ -153,28 +131,6 @@ const makeUnread = (db: DatabaseSync, names: Dictionary): Pick<Reads, "unread" |
   }
 }
 
-const makeLeaves = (db: DatabaseSync): Reads["leaves"] => {
-  const prepare = (hint: (table: string) => string) => {
-    const visits = (domain: Domain) =>
-      tablesOf[domain].map((table) =>
-        Rows.prepareVisit(
-          db,
-          `SELECT (prefix >> 48) + 32768, digest FROM ${table} ${hint(table)} WHERE prefix BETWEEN ? AND ?`
-        )
-      )
-    return { messages: visits("messages"), members: visits("members"), identity: visits("identity") }
-  }
-  const seeking = prepare((table) => `INDEXED BY ${table}_by_id`)
-  const passing = prepare(() => "NOT INDEXED")
-  return (domain, from, to) => {
-    const sums = new LeafSums(from, to)
-    for (const visit of (to - from > bucketsSeekMax ? passing : seeking)[domain]) {
-      visit((row) => sums.add(Rows.integer(row[0]), Rows.blob(row[1])), bucketStart(from), bucketStart(to) - 1n)
-    }
-    return sums.leaves()
-  }
-}
-
 const makeScan = (db: DatabaseSync, hashes: Hashes, names: Dictionary): Reads["scan"] => {
   const where = "WHERE prefix >= ?1 AND (prefix > ?1 OR m.id > ?2) ORDER BY prefix, m.id LIMIT ?3"
   const messages = Rows.prepareRows(db, `SELECT ${Rows.messageColumns} FROM messages m ${where}`)
@@ -206,7 +162,7 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
   const read = Rows.prepareRows(db, "SELECT record FROM reads WHERE chat = ? AND reader = ?")
   const identity = Rows.prepareRows(db, "SELECT record FROM identities WHERE user = ?")
   return {
-    clock: () => readState(db).clock,
+    clock: () => readState(db)?.clock ?? Hlc.zero,
     page: (query) => {
       const chat = names.findChat(query.chatId)
       if (chat === undefined) return []
@@ -251,11 +207,10 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
     },
     heads: makeHeads(db, names),
     ...makeUnread(db, names),
-    leaves: makeLeaves(db),
     scan: makeScan(db, hashes, names),
     stats: () => {
-      const { clock: _, ...counts } = readState(db)
-      return { ...counts, diskBytes: fileBytes(path) + fileBytes(`${path}-wal`) }
+      const { identities = 0, messages = 0, ops = 0, reads = 0 } = readState(db) ?? {}
+      return { messages, ops, reads, identities, diskBytes: fileBytes(path) + fileBytes(`${path}-wal`) }
     }
   }
 }

@@ -69,6 +69,20 @@ export const stamp = (value: SQLOutputValue | undefined): Hlc => {
 
 export const fromStamp = (hlc: Hlc): bigint => BigInt.asIntN(64, hlc)
 
+const integerMax = 2n ** 63n - 1n
+
+/** A stamp as the upper bound of a comparison: the highest ones mean "no bound". */
+export const boundOf = (hlc: Hlc): bigint => hlc > integerMax ? integerMax : hlc
+
+/** The least stored stamp above `floor`. */
+export const above = (floor: Hlc): bigint => floor >= integerMax ? integerMax : floor + 1n
+
+/** The prefix of the lowest id of a bucket; one past the last bucket gives one past the greatest prefix. */
+export const bucketStart = (bucket: number): bigint => (BigInt(bucket) << 48n) - 2n ** 63n
+
+/** The prefix of the highest id of a bucket. */
+export const bucketEnd = (bucket: number): bigint => bucketStart(bucket + 1) - 1n
+
 export const hex = <A extends string>(value: SQLOutputValue | undefined): A => Bytes.toHex(blob(value)) as A
 
 const optional = <A>(value: SQLOutputValue | undefined, read: (value: SQLOutputValue) => A): A | undefined =>

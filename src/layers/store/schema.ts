@@ -6,9 +6,7 @@
  * Shape (DESIGN.md has the trial): names become small integers in three dictionaries, messages lie in order of arrival
  * and have two narrow indexes. Kinds that are few are kept as their wire form beside the columns that find them.
  */
-import * as Effect from "effect/Effect"
-import * as Migrator from "effect/sql/Migrator"
-import { SqlClient } from "effect/sql/SqlClient"
+import type { DatabaseSync } from "node:sqlite"
 
 /** `covered`: in the digest of these kinds. `derived`: from what. */
 export type Standing = { readonly covered: string } | { readonly derived: string }
@@ -62,7 +60,14 @@ export const columns: { readonly [table: string]: { readonly [column: string]: S
     record: covered("read"),
     digest: leaf
   },
-  identities: { user: ofRecord, prefix: ofRecord, id: ofRecord, record: covered("identity"), digest: leaf },
+  identities: {
+    user: ofRecord,
+    hlc: ofRecord,
+    prefix: ofRecord,
+    id: ofRecord,
+    record: covered("identity"),
+    digest: leaf
+  },
   user_chats: {
     user: derived("both parties of a direct conversation; the actor and targets of every op of a group"),
     chat: derived("as `user`")
@@ -74,70 +79,32 @@ export const columns: { readonly [table: string]: { readonly [column: string]: S
     ops: counted,
     reads: counted,
     identities: counted,
+    chats: derived("the highest number ever given to a chat; a checksum guards it"),
+    key_check: derived("a hash with the key of the leaf digests, so that another key is noticed"),
     checksum: derived("hash of the other columns")
   }
 }
 
-const statements: ReadonlyArray<string> = [
-  "CREATE TABLE users (num INTEGER PRIMARY KEY, address BLOB NOT NULL UNIQUE) STRICT",
-  "CREATE TABLE nodes (num INTEGER PRIMARY KEY, node TEXT NOT NULL UNIQUE) STRICT",
-  "CREATE TABLE chats (num INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, a INTEGER, b INTEGER) STRICT",
-  // Content is a BLOB of UTF-8: text is decoded leniently when read, which could hide a damaged byte.
-  `CREATE TABLE messages (
-    chat INTEGER NOT NULL, hlc INTEGER NOT NULL, prefix INTEGER NOT NULL, id BLOB NOT NULL, sender INTEGER NOT NULL,
-    ts INTEGER NOT NULL, msg_type INTEGER NOT NULL, content BLOB NOT NULL, control BLOB, node INTEGER NOT NULL,
-    sig_version INTEGER NOT NULL, sig BLOB NOT NULL, digest BLOB NOT NULL
-  ) STRICT`,
-  "CREATE INDEX messages_by_place ON messages (chat, hlc)",
-  "CREATE INDEX messages_by_id ON messages (prefix)",
-  `CREATE TABLE ops (
-    chat INTEGER NOT NULL, hlc INTEGER NOT NULL, prefix INTEGER NOT NULL, id BLOB NOT NULL, record BLOB NOT NULL,
-    digest BLOB NOT NULL
-  ) STRICT`,
-  "CREATE INDEX ops_by_place ON ops (chat, hlc)",
-  "CREATE INDEX ops_by_id ON ops (prefix)",
-  `CREATE TABLE reads (
-    chat INTEGER NOT NULL, reader INTEGER NOT NULL, up_to INTEGER NOT NULL, hlc INTEGER NOT NULL,
-    prefix INTEGER NOT NULL, id BLOB NOT NULL, record BLOB NOT NULL, digest BLOB NOT NULL, UNIQUE (chat, reader)
-  ) STRICT`,
-  "CREATE INDEX reads_by_id ON reads (prefix)",
-  `CREATE TABLE identities (
-    user INTEGER PRIMARY KEY, prefix INTEGER NOT NULL, id BLOB NOT NULL, record BLOB NOT NULL, digest BLOB NOT NULL
-  ) STRICT`,
-  "CREATE INDEX identities_by_id ON identities (prefix)",
-  "CREATE TABLE user_chats (user INTEGER, chat INTEGER, PRIMARY KEY (user, chat)) STRICT, WITHOUT ROWID",
-  `CREATE TABLE state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), clock INTEGER NOT NULL, messages INTEGER NOT NULL, ops INTEGER NOT NULL,
-    reads INTEGER NOT NULL, identities INTEGER NOT NULL, checksum BLOB NOT NULL
-  ) STRICT`
-]
-
-const run = (texts: ReadonlyArray<string>) =>
-  Effect.gen(function*() {
-    const sql = yield* SqlClient
-    yield* Effect.forEach(texts, (text) => sql.unsafe(text), { discard: true })
-  })
-
-const migrations = { "1_records": run(statements) }
-
 /** What the table of migrations must say. */
-export const applied: ReadonlyArray<readonly [id: number, name: string]> = [[1, "records"]]
+export const applied: ReadonlyArray<readonly [id: number, name: string]> = [[1, "records"], [2, "sync"]]
 
 /** The newest schema that this program knows. */
 export const version = applied.length
 
-/** Brings the schema up to {@link version}, in one transaction. Never called on a newer one. */
-export const migrate = Effect.gen(function*() {
-  yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: "migrations" })
-  const sql = yield* SqlClient
-  yield* sql`UPDATE migrations SET created_at = '' WHERE created_at <> ''`
-})
+/** Version of the open database, 0 when it is empty. A list of migrations that was lost is told by the tables. */
+export const versionOf = (db: DatabaseSync): number => {
+  const list = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'").get()
+  if (list === undefined) return 0
+  const row = db.prepare("SELECT max(migration_id) AS said FROM migrations").get() as
+    | { readonly said: number | null }
+    | undefined
+  if (row !== undefined && row.said !== null && row.said > 0) return row.said
+  const state = db.prepare("SELECT name FROM pragma_table_info('state')").all()
+  return state.length === 0 ? 0 : state.some((column) => column["name"] === "key_check") ? 2 : 1
+}
 
-/** Version of the open database, 0 when it is empty. */
-export const currentVersion = Effect.gen(function*() {
-  const sql = yield* SqlClient
-  const tables = yield* sql`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'`
-  if (tables.length === 0) return 0
-  const rows = yield* sql<{ version: number | null }>`SELECT max(migration_id) AS version FROM migrations`
-  return rows[0]?.version ?? 0
-})
+/** Whether the list of migrations is that of this program. */
+export const isCurrent = (db: DatabaseSync): boolean =>
+  versionOf(db) === version &&
+  JSON.stringify(db.prepare("SELECT migration_id, name, created_at FROM migrations ORDER BY migration_id").all()) ===
+    JSON.stringify(applied.map(([id, name]) => ({ migration_id: id, name, created_at: "" })))

@@ -8,11 +8,12 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
 import type { Identity, Message, Op, Read, Record } from "../../domain/record.ts"
-import { Store, StoreError } from "../../services/Store.ts"
+import { Store, StoreError, type StreamPage, type StreamQuery } from "../../services/Store.ts"
 import * as Answers from "./answers.ts"
 import { storeError } from "./errors.ts"
 import * as Lock from "./lock.ts"
-import { packRecords, unpackRecords } from "./packing.ts"
+import { packBatch, packRecords, unpackRecords } from "./packing.ts"
+import * as SyncAnswers from "./sync-answers.ts"
 import * as Thread from "./thread.ts"
 
 export interface SqliteOptions {
@@ -25,6 +26,11 @@ export interface SqliteOptions {
   readonly access?: "write" | "read" | undefined
   /** Bytes the database file may take, its log not counted; past it `commit` fails with `full`. Absent: no bound. */
   readonly bytesMax?: number | undefined
+  /**
+   * 32 bytes, in a network that has one: leaf digests are keyed with it (SPEC §6). A store that was opened with another, or
+   * none, has its digests computed anew before it opens; for reading that is an error.
+   */
+  readonly leafKey?: Uint8Array | undefined
 }
 
 const lock = (directory: string): Effect.Effect<void, StoreError, Scope.Scope> =>
@@ -39,12 +45,25 @@ const lock = (directory: string): Effect.Effect<void, StoreError, Scope.Scope> =
 const only = <R extends Record>(buffer: ArrayBuffer): R | undefined => unpackRecords(buffer)[0] as R | undefined
 const all = <R extends Record>(buffer: ArrayBuffer): ReadonlyArray<R> => unpackRecords(buffer) as ReadonlyArray<R>
 
+/**
+ * Asks on until there is a record: a call looks at a bounded number of rows, none of which may be in the span, and others
+ * read in between.
+ */
+const stream = (reader: Thread.Thread, query: StreamQuery): Effect.Effect<StreamPage, StoreError> =>
+  Effect.gen(function*() {
+    let page = SyncAnswers.unpackStream(yield* reader.call("stream", query))
+    while (page.records.length === 0 && page.next !== undefined) {
+      page = SyncAnswers.unpackStream(yield* reader.call("stream", { ...query, cursor: page.next }))
+    }
+    return page
+  })
+
 const make = (options: SqliteOptions) =>
   Effect.gen(function*() {
     const path = join(options.directory, "messages.sqlite")
     const write = options.access !== "read"
     const open = (thread: Thread.Thread, write: boolean) =>
-      Effect.as(thread.call("open", { path, write, bytesMax: options.bytesMax }), thread)
+      Effect.as(thread.call("open", { path, write, bytesMax: options.bytesMax, leafKey: options.leafKey }), thread)
     if (write) yield* lock(options.directory)
     // Both load at once. The writer opens first, for it makes the file, and closes last, to bring the log into it.
     const first = write ? yield* Thread.start(path) : undefined
@@ -53,13 +72,21 @@ const make = (options: SqliteOptions) =>
     const reader = yield* open(second, false)
     const inLine = writer ?? reader
     const readonly = new StoreError({ reason: "readonly", message: `${path}: opened for reading only` })
+    const writing = <A>(body: (writer: Thread.Thread) => Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> =>
+      writer === undefined ? Effect.fail(readonly) : Effect.suspend(() => body(writer))
     return Store.of({
-      commit: (batch) =>
-        writer === undefined
-          ? Effect.fail(readonly)
-          : Effect.suspend(() => Effect.map(writer.call("commit", packRecords(batch)), Answers.unpackCommit)),
+      commit: (batch, aged) =>
+        writing((writer) => Effect.map(writer.call("commit", packBatch(batch, aged)), Answers.unpackCommit)),
+      collect: (aged, limit) => writing((writer) => writer.call("collect", { aged, limit })),
+      reclaim: (pages) => writing((writer) => writer.call("reclaim", pages)),
       clock: inLine.call("clock", undefined),
-      leaves: (domain, from, to) => Effect.map(inLine.call("leaves", { domain, from, to }), Answers.unpackLeaves),
+      leaves: (query) => Effect.map(inLine.call("leaves", query), Answers.unpackLeaves),
+      recent: (floor) => Effect.map(inLine.call("recent", floor), Answers.unpackRecent),
+      digests: (query) => Effect.map(reader.call("digests", query), SyncAnswers.unpackDigests),
+      pick: (domain, span, picks) => Effect.map(reader.call("pick", { domain, span, picks }), SyncAnswers.unpackPicked),
+      stream: (query) => stream(reader, query),
+      known: (records) =>
+        Effect.suspend(() => Effect.map(reader.call("known", packRecords(records)), SyncAnswers.unpackKnown)),
       page: (query) => Effect.map(reader.call("page", query), all<Message>),
       message: (id) => Effect.map(reader.call("messages", [id]), only<Message>),
       messages: (ids) => Effect.map(reader.call("messages", ids), all<Message>),
@@ -78,6 +105,15 @@ const make = (options: SqliteOptions) =>
           Effect.flatMap((thread) => open(thread, false)),
           Effect.flatMap((thread) => thread.call("inspect", kind)),
           Effect.scoped
+        ),
+      // Nobody else may have the file open while another is put in its place.
+      repair: (drop) =>
+        writing((writer) =>
+          reader.call("release", undefined).pipe(
+            Effect.andThen(writer.call("repair", drop)),
+            Effect.ensuring(Effect.ignore(open(reader, false))),
+            Effect.uninterruptible
+          )
         )
     })
   })

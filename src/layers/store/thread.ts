@@ -10,6 +10,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { getCompileCacheDir } from "node:module"
 import { Worker } from "node:worker_threads"
 import type { StoreError } from "../../services/Store.ts"
 import { type Failure, storeError } from "./errors.ts"
@@ -72,13 +73,33 @@ const deliver = (worker: Worker, path: string) => {
   }
 }
 
+const fresh = (): Worker => new Worker(file, { workerData: { compileCache: getCompileCacheDir() !== undefined } })
+
+/** Threads that wait to be used. They keep no process alive. */
+const spares: Array<Worker> = []
+
+/** Begins to load threads that {@link start} will use, while the caller still loads other things: for who starts a node. */
+export const prepare = (count: number): void => {
+  for (let i = 0; i < count; i++) {
+    const worker = fresh()
+    worker.unref()
+    spares.push(worker)
+  }
+}
+
+const spareOrFresh = (): Worker => {
+  const spare = spares.pop()
+  spare?.ref()
+  return spare ?? fresh()
+}
+
 /**
  * Starts a thread, which then waits for the call `open` with the same path. The file is closed and the thread ends with
  * the scope. `spawn` is for tests.
  */
 export const start = (
   path: string,
-  spawn: () => Worker = () => new Worker(file)
+  spawn: () => Worker = spareOrFresh
 ): Effect.Effect<Thread, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { ask: send, forget } = yield* Effect.acquireRelease(
