@@ -1,6 +1,7 @@
 /** One signature, one write, one answer: also for callers that hang up, repeat, or borrow a signature (SPEC §3). */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import * as Ids from "../../src/domain/ids.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import { Authenticator, type Proof } from "../../src/services/Authenticator.ts"
@@ -95,5 +96,25 @@ describe("a write", () => {
       assert.isTrue(Exit.hasDies(wrongKind))
       assert.strictEqual((yield* Writer).last(), 0)
     }).pipe(Effect.provide(services(steer)))
+  })
+
+  it.effect("whose node's clock was set back below its start says so, not that it was used", () => {
+    const start = 1_900_000_000_000
+    return Effect.gen(function*() {
+      yield* TestClock.setTime(start)
+      return yield* Effect.gen(function*() {
+        yield* Ingest
+        const refusal = (backMs: number) =>
+          Effect.gen(function*() {
+            yield* TestClock.setTime(start - backMs)
+            const { auth, id, perform, signed } = yield* draft
+            return yield* Effect.flip(auth.write(signed, "message", id, perform, Effect.undefined))
+          })
+        const little = yield* refusal(30_000)
+        assert.strictEqual(little._tag, "Unauthenticated")
+        const far = yield* refusal(30_001)
+        assert.strictEqual(far._tag === "Overloaded" ? far.reason : far._tag, "clock")
+      }).pipe(Effect.provide(services(steering())))
+    })
   })
 })

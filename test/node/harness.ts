@@ -1,16 +1,31 @@
 /** The services of a node over a store that a test can hold, break and release. No HTTP, no disk, no threads. */
 import { Deferred, Effect, Layer } from "effect"
 import * as Ids from "../../src/domain/ids.ts"
-import type { IngestLimits } from "../../src/domain/limits.ts"
+import { defaultIngestLimits, type IngestLimits } from "../../src/domain/limits.ts"
 import { signedDigest, stringToSign } from "../../src/domain/signature.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import * as Hashing from "../../src/layers/crypto/hashing.ts"
 import * as Verifier from "../../src/layers/crypto/verifier.ts"
-import { layerCore } from "../../src/layers/node-live.ts"
+import { layerAlone, layerCore } from "../../src/layers/node-live.ts"
+import * as Acceptor from "../../src/layers/node/acceptor.ts"
+import * as Authenticator from "../../src/layers/node/authenticator.ts"
+import * as Entropy from "../../src/layers/node/entropy.ts"
+import * as Gaps from "../../src/layers/node/gaps.ts"
+import * as Gossip from "../../src/layers/node/gossip.ts"
+import * as Groups from "../../src/layers/node/groups.ts"
+import * as HybridClock from "../../src/layers/node/hybrid-clock.ts"
+import * as Ingest from "../../src/layers/node/ingest.ts"
+import * as Intake from "../../src/layers/node/intake.ts"
+import * as PeerClocks from "../../src/layers/node/peer-clocks.ts"
+import * as Views from "../../src/layers/node/views.ts"
+import * as Writer from "../../src/layers/node/writer.ts"
 import { layerMemory } from "../../src/layers/store/memory.ts"
 import type { Claim } from "../../src/services/Authenticator.ts"
+import type { Network } from "../../src/services/Network.ts"
+import type { NetworkId } from "../../src/services/NetworkId.ts"
 import type { NodeKey } from "../../src/services/NodeKey.ts"
 import { Store, type StoreError } from "../../src/services/Store.ts"
+import { Trees } from "../../src/services/Trees.ts"
 import { layerKey } from "../../src/testing/node.ts"
 import { sign, type User } from "../http/fixture.ts"
 
@@ -37,9 +52,9 @@ const steered = (steer: Steering) =>
     Effect.map(Store, (store) =>
       Store.of({
         ...store,
-        commit: (batch) =>
+        commit: (batch, aged) =>
           Effect.suspend(() => steer.commit).pipe(
-            Effect.andThen(store.commit(batch)),
+            Effect.andThen(store.commit(batch, aged)),
             Effect.map((commit) => steer.report(commit))
           ),
         ops: (chatId) =>
@@ -50,12 +65,48 @@ const steered = (steer: Steering) =>
       }))
   ).pipe(Layer.provide(layerMemory))
 
-export const services = (steer: Steering, limits?: IngestLimits) =>
+/** `network`: what the node hears and says; absent, it is alone. */
+export const services = (
+  steer: Steering,
+  limits?: IngestLimits,
+  network: Layer.Layer<Network | NetworkId> = layerAlone
+) =>
   layerCore(limits).pipe(
-    Layer.provideMerge(steered(steer)),
+    Layer.provideMerge(Layer.merge(steered(steer), network)),
     Layer.provideMerge(layerKey(7)),
-    Layer.provideMerge(Verifier.layer({ workers: 0 })),
-    Layer.provideMerge(Hashing.layerNoble)
+    Layer.provideMerge(Layer.mergeAll(Verifier.layer({ workers: 0 }), Hashing.layerNoble, Entropy.layer))
+  )
+
+/** Trees that are not asked: theirs tick every second, and tests here let hours pass. */
+const layerNoTrees = Layer.succeed(
+  Trees,
+  Trees.of({
+    apply: () => undefined,
+    horizonMs: () => undefined,
+    at: () => undefined,
+    count: () => 0,
+    built: () => 0,
+    rebuild: () => undefined
+  })
+)
+
+/** A node without trees, sync and collector: nobody else hears of gaps. */
+export const unsynced = (
+  steer: Steering,
+  network: Layer.Layer<Network> = layerAlone,
+  limits: IngestLimits = defaultIngestLimits
+) =>
+  Layer.mergeAll(Authenticator.layer(limits), Ingest.layer(limits), Views.layer).pipe(
+    Layer.provideMerge(Gossip.layer),
+    Layer.provideMerge(Intake.layer),
+    Layer.provideMerge(Acceptor.layer),
+    Layer.provideMerge(Groups.layer),
+    Layer.provideMerge(Writer.layer(limits)),
+    Layer.provideMerge(layerNoTrees),
+    Layer.provideMerge(Layer.mergeAll(HybridClock.layer, PeerClocks.layer, Gaps.layer)),
+    Layer.provideMerge(Layer.merge(steered(steer), network)),
+    Layer.provideMerge(layerKey(7)),
+    Layer.provideMerge(Layer.mergeAll(Verifier.layer({ workers: 0 }), Hashing.layerNoble))
   )
 
 /** A gate: what waits for it goes on when it is opened. */

@@ -31,7 +31,7 @@ describe("a chat of large messages", () => {
       }
     })
     return Effect.gen(function*() {
-      yield* (yield* Store).commit(written)
+      yield* (yield* Store).commit(written, Hlc.zero)
       const views = yield* Views
       const place = { kind: "dm", chatId: written[0]!.chatId, peer: bob.address } as const
       for (const direction of ["before", "after"] as const) {

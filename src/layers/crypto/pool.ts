@@ -12,6 +12,7 @@
  *
  * Items are read when they are sent: the caller leaves their bytes alone until the answer.
  */
+import { getCompileCacheDir } from "node:module"
 import { Worker } from "node:worker_threads"
 import type { Backend, BackendName } from "./backend.ts"
 import { type Answer, check, type Item } from "./check.ts"
@@ -98,7 +99,7 @@ interface Slot {
 export const spawn = (backend: BackendName): Worker => {
   return new Worker(new URL("./verify.worker.ts", import.meta.url), {
     name: "verify",
-    workerData: { backend },
+    workerData: { backend, compileCache: getCompileCacheDir() !== undefined },
     execArgv: []
   })
 }

@@ -17,6 +17,9 @@ import * as Metrics from "./metrics.ts"
 import { RateLimit } from "./rate-limit.ts"
 import { ReplayCache } from "./replay.ts"
 
+/** A clock is looked at again after this, however wrong it is. */
+const retrySecondsMax = 300
+
 /** What the cache keeps of a write: its answer, once there is one. A request keeps nothing. */
 type Answer = Deferred.Deferred<Exit.Exit<unknown, unknown>> | "request"
 
@@ -80,8 +83,21 @@ export const layer = (limits: IngestLimits) =>
         })
       }
 
-      const forgotten = Effect.suspend(() =>
-        Effect.fail(
+      /** A signature older than this node's memory. Where the clock itself is behind that, signing again cannot help. */
+      const forgotten = Effect.suspend((): Effect.Effect<never, Unauthenticated | Overloaded> => {
+        const behindMs = replay.floor - clock.wall()
+        if (behindMs > requestMsMax) {
+          metrics.refused("clock")
+          return Effect.fail(
+            new Overloaded({
+              reason: "clock",
+              message:
+                `this node's clock was set back by ${behindMs} ms, and it cannot tell used signatures from new ones`,
+              retry_after: Math.min(Math.ceil(behindMs / 1_000), retrySecondsMax)
+            })
+          )
+        }
+        return Effect.fail(
           new Unauthenticated({
             reason: "replayed",
             message:
@@ -89,7 +105,7 @@ export const layer = (limits: IngestLimits) =>
             time: clock.wall()
           })
         )
-      )
+      })
 
       const used = new Unauthenticated({
         reason: "replayed",

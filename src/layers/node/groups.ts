@@ -76,7 +76,8 @@ export const layer = Layer.effect(
         group.membership.insert(slice)
         yield* Effect.yieldNow
       }
-      if (ops.length > 0) {
+      // a fold that came meanwhile holds ops which the store did not have yet
+      if (ops.length > 0 && !cache.has(chatId)) {
         const bytes = sizeOfAll(ops)
         cachedBytes += bytes
         evict()
@@ -87,20 +88,23 @@ export const layer = Layer.effect(
 
     /** Loads once for all who ask meanwhile, so that there is never a second fold of a group. */
     const loadOnce = (chatId: ChatId): Effect.Effect<Group, StoreError> =>
-      Effect.suspend(() => {
-        const other = loading.get(chatId)
-        if (other !== undefined) return Deferred.await(other)
-        const mine = Deferred.makeUnsafe<Group, StoreError>()
-        loading.set(chatId, mine)
-        return Effect.uninterruptible(load(chatId)).pipe(
-          Effect.onExit((exit) =>
-            Effect.sync(() => {
-              loading.delete(chatId)
-              Deferred.doneUnsafe(mine, exit)
-            })
+      // from the first step on: who is interrupted in between must not leave the others waiting for ever
+      Effect.uninterruptibleMask((restore) =>
+        Effect.suspend(() => {
+          const other = loading.get(chatId)
+          if (other !== undefined) return restore(Deferred.await(other))
+          const mine = Deferred.makeUnsafe<Group, StoreError>()
+          loading.set(chatId, mine)
+          return load(chatId).pipe(
+            Effect.onExit((exit) =>
+              Effect.sync(() => {
+                loading.delete(chatId)
+                Deferred.doneUnsafe(mine, exit)
+              })
+            )
           )
-        )
-      })
+        })
+      )
 
     const use = <A>(chatId: ChatId, f: (group: Group) => A): Effect.Effect<A, StoreError> =>
       Effect.suspend(() => {
@@ -113,7 +117,8 @@ export const layer = Layer.effect(
         return Effect.flatMap(loadOnce(chatId), (group) =>
           Effect.suspend(() =>
             // not kept when it is unknown; gone again when memory is short: what is in the cache is the one to use
-            group.membership.size === 0 && !cache.has(chatId) ? Effect.sync(() => f(group)) : use(chatId, f)
+            // and `f` runs in the same turn as the look at the cache, or there might be two folds
+            group.membership.size === 0 && !cache.has(chatId) ? Effect.succeed(f(group)) : use(chatId, f)
           ))
       })
 

@@ -1,5 +1,4 @@
 /** Writing: authority, stamp, acceptance, queue. See the port for the contract. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -18,19 +17,19 @@ import {
   Unauthenticated
 } from "../../domain/refusal.ts"
 import { stampDigest } from "../../domain/signature.ts"
+import { type Accepted, Acceptor } from "../../services/Acceptor.ts"
 import type { Proof } from "../../services/Authenticator.ts"
+import { Gossip } from "../../services/Gossip.ts"
 import { type Group, Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import { Ingest, type Place, type Sought } from "../../services/Ingest.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
+import { PeerClocks } from "../../services/PeerClocks.ts"
 import { Store, type StoreError } from "../../services/Store.ts"
-import { Writer } from "../../services/Writer.ts"
 import * as Metrics from "./metrics.ts"
-import { type Accepted, RecentIds } from "./recent-ids.ts"
 import { asMember, notMember, unavailable, unknownGroup } from "./refusals.ts"
 
-/** Ids remembered in each of two generations; at more than this in three minutes, the store is asked. */
-const recentMax = 250_000
+const clockRefusal = (message: string): Overloaded => new Overloaded({ reason: "clock", message, retry_after: 30 })
 
 type Taken = Result.Result<Accepted, Overloaded>
 
@@ -64,12 +63,11 @@ export const layer = (limits: IngestLimits) =>
       const clock = yield* HybridClock
       const node = yield* NodeKey
       const groups = yield* Groups
-      const writer = yield* Writer
+      const acceptor = yield* Acceptor
+      const clocks = yield* PeerClocks
+      const gossip = yield* Gossip
       const store = yield* Store
       const metrics = yield* Metrics.make
-      const time = yield* Clock.Clock
-      const steadyMs = () => Number(time.monotonicTimeNanosUnsafe() / 1_000_000n)
-      const recent = new RecentIds(recentMax, steadyMs())
 
       const envelope = (proof: Proof, hlc: Hlc.Hlc) => ({
         node: node.id,
@@ -78,27 +76,28 @@ export const layer = (limits: IngestLimits) =>
         hlc
       })
 
-      /** Applies SPEC §5 to this node's own record before anyone is told of it (§4). */
-      const take = (record: Record): Taken => {
-        const early = Hlc.isEarly(record.hlc, clock.wall())
-        const problem = early ? undefined : Acceptance.formProblem(hashes, record)
-        if (early || problem !== undefined) {
-          metrics.refused("clock")
-          return Result.fail(
-            new Overloaded({
-              reason: "clock",
-              message: problem === undefined
-                ? `this node's stamps are more than ${driftMsMax} ms ahead of its wall clock: it was set back`
-                : `this node's clock does not fit: ${problem.field} ${problem.message}`,
-              retry_after: 30
-            })
+      /** Why this node's clock does not let it take `record`, which it stamped itself (SPEC §4), or `undefined`. */
+      const clockProblem = (record: Record): Overloaded | undefined => {
+        if (clocks.check().off) return clockRefusal("this node's clock is off: its peers agree on another time")
+        if (Hlc.isEarly(record.hlc, clock.wall())) {
+          return clockRefusal(
+            `this node's stamps are more than ${driftMsMax} ms ahead of its wall clock: it was set back`
           )
         }
-        const offered = writer.offer(record)
-        if (Result.isFailure(offered)) return Result.fail(offered.failure)
-        const accepted = { hlc: record.hlc, ticket: offered.success }
-        recent.add(record.id, accepted, steadyMs())
-        return Result.succeed(accepted)
+        const problem = Acceptance.formProblem(hashes, record)
+        return problem && clockRefusal(`this node's clock does not fit: ${problem.field} ${problem.message}`)
+      }
+
+      /** Applies SPEC §5 to this node's own record, and then takes it in and tells others, before the commit (§1.2). */
+      const take = (record: Record, group?: Group): Taken => {
+        const problem = clockProblem(record)
+        if (problem !== undefined) {
+          metrics.refused("clock")
+          return Result.fail(problem)
+        }
+        const accepted = acceptor.step(group, (accept) => accept(record))
+        if (Result.isSuccess(accepted)) gossip.announce(record)
+        return accepted
       }
 
       const inGroup = <A, E>(
@@ -172,17 +171,18 @@ export const layer = (limits: IngestLimits) =>
               })
             }
             return yield* Effect.map(
-              writeAt(place, fields.reader, () => {
-                const taken = take({
-                  kind: "read",
-                  id,
-                  ...fields,
-                  ...peerOf(place),
-                  ...envelope(proof, stampAbove(fields.upTo))
-                })
-                if (Result.isSuccess(taken)) clock.receive(taken.success.hlc)
-                return taken
-              }),
+              writeAt(
+                place,
+                fields.reader,
+                () =>
+                  take({
+                    kind: "read",
+                    id,
+                    ...fields,
+                    ...peerOf(place),
+                    ...envelope(proof, stampAbove(fields.upTo))
+                  })
+              ),
               (accepted) => ({ id, ...accepted })
             )
           }),
@@ -213,9 +213,7 @@ export const layer = (limits: IngestLimits) =>
                 ...(fields.op === opTypes.remove ? { observed: group.membership.liveDots(fields.targets) } : {})
               }
               const op: Op = { ...unstamped, stamp: node.sign(stampDigest(hashes, unstamped)) }
-              const taken = take(op)
-              if (Result.isSuccess(taken)) groups.apply(group, [op], taken.success.ticket)
-              return taken
+              return take(op, group)
             }
           )
           return { id, ...accepted }
@@ -223,9 +221,9 @@ export const layer = (limits: IngestLimits) =>
 
         receipt: Effect.fnUntraced(function*(sought) {
           const { id } = sought
-          const accepted = recent.get(id)
-          if (accepted !== undefined) return { id, ...accepted }
-          if (recent.isComplete(steadyMs())) return undefined
+          const accepted = acceptor.recent(id)
+          if (accepted !== undefined) return { id, hlc: accepted.hlc, ticket: accepted.ticket }
+          if (acceptor.isComplete()) return undefined
           const record = yield* Effect.mapError(stored(sought), unavailable)
           if (record?.id === id) return { id, hlc: record.hlc, ticket: 0 }
           if (sought.kind === "identity" && record !== undefined && record.ts >= sought.ts) {

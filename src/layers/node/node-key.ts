@@ -3,7 +3,9 @@
  * start. Losing it gives the node another name; no record is lost by that.
  */
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys"
+import type { PrivateKey } from "@libp2p/interface"
 import { secp256k1 } from "@noble/curves/secp256k1.js"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createPrivateKey, sign } from "node:crypto"
@@ -14,8 +16,10 @@ import { nodeIdOf } from "../../domain/node-id.ts"
 import { NodeKey, NodeKeyError } from "../../services/NodeKey.ts"
 import * as Directories from "../directories.ts"
 
-/** `PrivateKey` of `@libp2p/interface`, which is no dependency of this package, by way of one that is. */
-type PrivateKey = ReturnType<typeof privateKeyFromProtobuf>
+/** The key itself: for libp2p, which proves with it to peers that this is the node it says. */
+export class NodePrivateKey
+  extends Context.Service<NodePrivateKey, PrivateKey>()("p2p-mes/layers/node/NodePrivateKey")
+{}
 
 const base64Url = (bytes: Uint8Array): string => bytes.toBase64({ alphabet: "base64url", omitPadding: true })
 
@@ -72,4 +76,14 @@ const load: (file: string) => Effect.Effect<PrivateKey, NodeKeyError> = Effect.f
   return key
 })
 
-export const layer = (file: string) => Layer.effect(NodeKey, Effect.map(load(file), fromPrivateKey))
+/** Both services over one key. */
+export const layerOf = <E>(key: Effect.Effect<PrivateKey, E>): Layer.Layer<NodeKey | NodePrivateKey, E> =>
+  Layer.effectContext(
+    Effect.map(
+      key,
+      (loaded) =>
+        Context.make(NodeKey, fromPrivateKey(loaded)).pipe(Context.add(NodePrivateKey, NodePrivateKey.of(loaded)))
+    )
+  )
+
+export const layer = (file: string): Layer.Layer<NodeKey | NodePrivateKey, NodeKeyError> => layerOf(load(file))

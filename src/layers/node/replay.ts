@@ -37,6 +37,11 @@ export class ReplayCache<A> {
     return tsMs < this.floorMs
   }
 
+  /** Below this time no signature is taken, ms since the epoch. */
+  get floor(): number {
+    return this.floorMs
+  }
+
   get(key: string, tsMs: number): A | undefined {
     return this.slots.get(Math.floor(tsMs / slotMs))?.entries.get(key)
   }

@@ -4,15 +4,18 @@
  * Meanwhile the queue fills, and new writes are refused.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
+import * as Horizon from "../../domain/horizon.ts"
 import type { IngestLimits } from "../../domain/limits.ts"
 import { type Record, sizeOf } from "../../domain/record.ts"
 import { Overloaded } from "../../domain/refusal.ts"
+import * as Retention from "../../domain/retention.ts"
 import * as Variants from "../../domain/variants.ts"
 import { isPermanent, reasonText, Store, StoreError } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
@@ -55,6 +58,7 @@ export const layer = (limits: IngestLimits) =>
     Effect.gen(function*() {
       const store = yield* Store
       const trees = yield* Trees
+      const clock = yield* Clock.Clock
       const commits = yield* PubSub.sliding<ReadonlyArray<Committed>>(commitsBuffered)
       const work = yield* Latch.make(false)
 
@@ -69,7 +73,34 @@ export const layer = (limits: IngestLimits) =>
       const pendingSlots = new Map<string, { record: Record; ticket: Ticket }>()
       const pendingNames = new Map<string, Ticket>()
       const waiting = new Set<{ readonly ticket: Ticket; readonly resume: (effect: Effect.Effect<void>) => void }>()
+      const outside = new Set<(effect: Effect.Effect<void>) => void>()
       const metrics = yield* Metrics.make
+
+      const hasRoom = (): boolean =>
+        failing === undefined && accepted - done <= limits.queueRecordsMax / 2 && queuedBytes <= queueBytesMax / 2
+
+      /** Lets all who wait for room look again, in the order they came: the first to offer may leave none for the others. */
+      const letIn = () => {
+        if (!hasRoom()) return
+        const waited = [...outside]
+        outside.clear()
+        for (const resume of waited) resume(Effect.yieldNow)
+      }
+
+      const room: Effect.Effect<void> = Effect.suspend(() =>
+        hasRoom()
+          ? Effect.void
+          : Effect.andThen(
+            Effect.callback<void>((resume) => {
+              outside.add(resume)
+              return Effect.sync(() => outside.delete(resume))
+            }),
+            room
+          )
+      )
+
+      /** The last stamp that retention takes away now: SPEC §9. */
+      const aged = () => Horizon.lastStamp(Retention.cutoffMs(clock.currentTimeMillisUnsafe()))
 
       const offer = (record: Record): Result.Result<Ticket, Overloaded> => {
         const size = sizeOf(record)
@@ -119,8 +150,9 @@ export const layer = (limits: IngestLimits) =>
         for (const waiter of waiting) {
           if (waiter.ticket > done) continue
           waiting.delete(waiter)
-          waiter.resume(Effect.void)
+          waiter.resume(Effect.yieldNow)
         }
+        letIn()
       }
 
       const commit = Effect.gen(function*() {
@@ -129,7 +161,7 @@ export const layer = (limits: IngestLimits) =>
           queue = queue.length <= batchMax ? [] : queue.slice(batchMax)
         }
         const records = batch
-        const [took, result] = yield* Effect.timed(store.commit(records))
+        const [took, result] = yield* Effect.timed(store.commit(records, aged()))
         failing = undefined
         broken = false
         metrics.committed(records, Duration.toMillis(took))
@@ -137,7 +169,7 @@ export const layer = (limits: IngestLimits) =>
         // committed, whatever happens now: these records must not be written again
         batch = []
         finish(records)
-        trees.apply(result.leaves)
+        trees.apply(result)
         yield* PubSub.publish(
           commits,
           records.map((record, i) => ({ ticket: first + i, record, outcome: result.outcomes[i]! }))
@@ -168,8 +200,16 @@ export const layer = (limits: IngestLimits) =>
         let pause = retryMsMin
         while (true) {
           yield* work.await
+          // woken in the middle of an `offer`: the caller's step goes first
+          yield* Effect.yieldNow
           if (queue.length === 0 && batch.length === 0) {
             work.closeUnsafe()
+            // all is committed: what went wrong after that must not keep out who waits for room
+            if (failing !== undefined) {
+              failing = undefined
+              broken = false
+              letIn()
+            }
             continue
           }
           // a commit that was begun is seen through, so that shutting down never repeats or forgets one
@@ -209,6 +249,8 @@ export const layer = (limits: IngestLimits) =>
 
       return Writer.of({
         offer,
+        room,
+        hasRoom,
         pending: (slot) => pendingSlots.get(slot)?.record,
         last: () => accepted,
         committed,

@@ -1,0 +1,137 @@
+/** The one way in: what it remembers, and that what is queued is folded whatever happens. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as Hlc from "../../src/domain/hlc.ts"
+import type { ChatId } from "../../src/domain/ids.ts"
+import { driftMsMax } from "../../src/domain/limits.ts"
+import { RecentIds, windowMs } from "../../src/layers/node/recent-ids.ts"
+import { Acceptor } from "../../src/services/Acceptor.ts"
+import { Groups } from "../../src/services/Groups.ts"
+import { HybridClock } from "../../src/services/HybridClock.ts"
+import { Writer } from "../../src/services/Writer.ts"
+import { user } from "../http/fixture.ts"
+import { gate, steering, unsynced } from "./harness.ts"
+import { add, create, dm, groupOf, identity, mark } from "./peer-records.ts"
+
+const [alice, bob, carol] = [user(1), user(2), user(3)]
+const now = Date.UTC(2026, 0, 15, 12, 10)
+const at = { ts: now }
+const chatId = groupOf(alice, 1)
+
+const run = <A, E, R>(body: Effect.Effect<A, E, R>, steer = steering()) =>
+  Effect.andThen(TestClock.setTime(now), Effect.provide(body, unsynced(steer)))
+
+describe("the acceptor", () => {
+  it.effect("knows the same record and what loses to it, not what wins over it", () => {
+    const steer = steering()
+    return run(
+      Effect.gen(function*() {
+        const acceptor = yield* Acceptor
+        const writer = yield* Writer
+        const held = yield* gate
+        const message = dm(alice, bob, "hi", at)
+        const variants = (hlc: number) => ({ ...message, hlc: Hlc.make(now + hlc, 0) })
+        const blob = identity(alice, Uint8Array.of(1), at)
+        const look = () => [message, variants(1), variants(-1), blob].map((record) => acceptor.knows(record))
+        yield* TestClock.adjust("10 minutes")
+        // after ten minutes all is in the store: nothing is known of what is older than this memory
+        assert.deepStrictEqual(look(), [undefined, undefined, undefined, undefined])
+        yield* TestClock.setTime(now)
+        steer.commit = held.pass
+        acceptor.step(undefined, (accept) => [accept(message), accept(blob)])
+        assert.deepStrictEqual(look(), [true, true, false, true])
+        // an older identity loses to the one that is pending, though it was never seen
+        assert.isTrue(acceptor.knows(identity(alice, Uint8Array.of(2), { ts: now - 5 })))
+        yield* held.open
+        yield* writer.committed(writer.last())
+        assert.deepStrictEqual(look(), [true, true, undefined, true].map((known, i) => i === 2 ? false : known))
+        assert.isUndefined(acceptor.knows(identity(alice, Uint8Array.of(2), { ts: now - 5 })))
+        const sigs = { ...message, sig: dm(alice, bob, "ho", at).sig }
+        assert.isUndefined(acceptor.knows(sigs), "another signature under one stamp is not told apart")
+      }),
+      steer
+    )
+  })
+
+  it.effect("merges every stamp into the clock, and its own only once", () =>
+    run(Effect.gen(function*() {
+      const acceptor = yield* Acceptor
+      const clock = yield* HybridClock
+      const own = clock.send()
+      acceptor.step(undefined, (accept) => accept(dm(alice, bob, "own", { ts: now, hlc: own })))
+      assert.strictEqual(clock.last(), own)
+      acceptor.step(undefined, (accept) => accept(dm(alice, bob, "theirs", { ts: now, hlc: Hlc.make(now + 5, 3) })))
+      assert.strictEqual(clock.last(), Hlc.make(now + 5, 4))
+      acceptor.step(undefined, (accept) => accept(mark(bob, alice, own, { ts: now, hlc: Hlc.make(now - 5, 0) })))
+      assert.strictEqual(clock.last(), Hlc.make(now + 5, 5))
+    })))
+
+  it.effect("folds ops once a step, also when the step breaks off; watchers are told, once a step", () =>
+    run(Effect.gen(function*() {
+      const acceptor = yield* Acceptor
+      const groups = yield* Groups
+      const told: Array<ChatId> = []
+      const scope = yield* Scope.make()
+      yield* Scope.provide(acceptor.watch((chat) => void told.push(chat)), scope)
+      yield* groups.use(chatId, (group) => {
+        try {
+          acceptor.step(group, (accept) => {
+            accept(create(alice, 1, [], at))
+            accept(add(alice, chatId, bob, 1, { ts: now + 1 }))
+            assert.isTrue(group.authority.isWriter(bob.address))
+            throw new Error("a bug further on")
+          })
+        } catch {
+          // what was accepted counts
+        }
+      })
+      assert.strictEqual(yield* groups.use(chatId, (group) => group.membership.memberCount), 2)
+      assert.deepStrictEqual(told, [chatId])
+      yield* Scope.close(scope, yield* Effect.exit(Effect.void))
+      yield* groups.use(
+        chatId,
+        (group) => acceptor.step(group, (accept) => accept(add(alice, chatId, carol, 0, { ts: now + 2 })))
+      )
+      assert.deepStrictEqual(told, [chatId])
+    })))
+
+  it.effect("an op without its group is a mistake of the program, and not queued", () =>
+    run(Effect.gen(function*() {
+      const acceptor = yield* Acceptor
+      assert.throws(() => acceptor.step(undefined, (accept) => accept(create(alice, 1, [], at))))
+      assert.strictEqual((yield* Writer).last(), 0)
+      const refused = acceptor.step(undefined, (accept) => accept(dm(alice, bob, "fine", at)))
+      assert.isTrue(Result.isSuccess(refused))
+    })))
+})
+
+describe("the memory of recent ids", () => {
+  const entry = (ms: number) => ({ hlc: Hlc.make(ms, 0), ticket: 1, variant: 0 })
+
+  it("covers stamps that were early before it began, and no others", () => {
+    const recent = new RecentIds(10, 0)
+    const clocks = { steadyMs: 1_000, wallMs: now + 1_000 }
+    assert.isFalse(recent.covers(Hlc.make(now + driftMsMax, 0), clocks))
+    assert.isTrue(recent.covers(Hlc.make(now + driftMsMax + 1, 0), clocks))
+    const later = { steadyMs: 10 * windowMs, wallMs: now + 10 * windowMs }
+    assert.isFalse(recent.covers(Hlc.make(later.wallMs - windowMs, 0), later))
+    assert.isTrue(recent.covers(Hlc.make(later.wallMs - windowMs + 1, 0), later))
+  })
+
+  it("keeps an id for the window, leaves out old stamps, and says when too many came", () => {
+    const recent = new RecentIds(2, 0)
+    recent.add("old", entry(now - windowMs), { steadyMs: 0, wallMs: now })
+    assert.isUndefined(recent.get("old"))
+    recent.add("a", entry(now), { steadyMs: 0, wallMs: now })
+    recent.add("b", entry(now + windowMs), { steadyMs: windowMs, wallMs: now + windowMs })
+    assert.isDefined(recent.get("a"))
+    assert.isTrue(recent.isComplete(windowMs))
+    for (const id of ["c", "d", "e", "f"]) {
+      recent.add(id, entry(now + windowMs), { steadyMs: windowMs + 1, wallMs: now + windowMs })
+    }
+    assert.isUndefined(recent.get("a"))
+    assert.isFalse(recent.isComplete(windowMs + 1))
+    assert.isTrue(recent.isComplete(2 * windowMs + 1))
+  })
+})
