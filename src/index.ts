@@ -18,6 +18,7 @@ export * as Signature from "./domain/signature.ts"
 export * as Wire from "./domain/wire.ts"
 export {
   layer,
+  layerAlone,
   layerCore,
   layerRoutes,
   layerServices,

@@ -12,6 +12,7 @@ import * as Limits from "../domain/limits.ts"
 import { Conflict, Forbidden, NotFound } from "../domain/refusal.ts"
 import { Authentication, RequestErrors } from "./Authentication.ts"
 import * as Fields from "./fields.ts"
+import { Node } from "./Node.ts"
 import { signatureParameters } from "./openapi.ts"
 
 const optional = Schema.optionalKey
@@ -218,45 +219,6 @@ export class Users extends HttpApiGroup.make("users", { topLevel: true })
   )
   .middleware(Authentication)
   .annotate(OpenApi.Description, "What belongs to a user rather than to a conversation")
-{}
-
-export const NodeInfo = Schema.Struct({
-  peer_id: Schema.String,
-  addresses: Schema.Array(Schema.String),
-  version: Schema.String,
-  network: Schema.String,
-  time: Schema.Int.annotate({ description: "The node's time, ms since the epoch" }),
-  limits: Schema.Record(Schema.String, Schema.Int),
-  signature: optional(Schema.String.annotate({ description: "Of the challenge, 64 bytes in hex" }))
-}).annotate({ identifier: "NodeInfo" })
-
-export const Health = Schema.Struct({ status: Schema.Literal("ok") }).annotate({ identifier: "Health" })
-
-/** Whether the node does its whole job, and what stands in the way. */
-export const Readiness = Schema.Struct({
-  ready: Schema.Boolean,
-  problems: Schema.Array(Schema.String),
-  /** Share of the Merkle trees that is built, 0 to 1. */
-  trees: Schema.Finite
-}).annotate({ identifier: "Readiness" })
-
-export class Node extends HttpApiGroup.make("node", { topLevel: true })
-  .add(
-    HttpApiEndpoint.get("node", "/node", {
-      query: {
-        challenge: optional(Schema.String.annotate({ description: "32 bytes in hex, for the node to sign" }))
-      },
-      success: NodeInfo
-    }).annotate(OpenApi.Summary, "Who this node is; not signed"),
-    HttpApiEndpoint.get("healthz", "/healthz", { success: Health }).annotate(OpenApi.Summary, "The process answers"),
-    HttpApiEndpoint.get("readyz", "/readyz", {
-      success: [Readiness, Readiness.pipe(HttpApiSchema.status(503))]
-    }).annotate(OpenApi.Summary, "Whether the node does its whole job; 503 when not"),
-    HttpApiEndpoint.get("metrics", "/metrics", {
-      success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4; charset=utf-8" }))
-    }).annotate(OpenApi.Summary, "Counters and gauges in Prometheus text")
-  )
-  .annotate(OpenApi.Description, "About the node itself; nothing here is signed")
 {}
 
 export class NodeApi extends HttpApi.make("p2p-mes")

@@ -2,4 +2,5 @@
 export * from "../domain/refusal.ts"
 export * from "./Authentication.ts"
 export * as Fields from "./fields.ts"
+export * from "./Node.ts"
 export * from "./NodeApi.ts"

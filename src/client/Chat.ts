@@ -2,7 +2,7 @@
  * How a client names a conversation: a direct one by the other party, a group by its id. And how ids look to people:
  * with `0x`, as in JSON.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import type * as Hlc from "../domain/hlc.ts"
 import { physicalMs } from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"

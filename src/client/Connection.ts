@@ -2,9 +2,14 @@
  * One node at one address: its API, and who it is. Before anything is signed for a node it has proven its id, and that
  * id stays pinned: signatures name the node they are for, so none made for one node is of use at another.
  */
-import { Context, Effect, Layer, Semaphore } from "effect"
-import { HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApiClient, type HttpApiMiddleware } from "effect/http-api"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpApiClient from "effect/http-api/HttpApiClient"
+import type * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
 import { type Authentication, NodeApi, type NodeInfo } from "../api/index.ts"
 import * as Bytes from "../domain/bytes.ts"
 import type { NodeId } from "../domain/ids.ts"

@@ -3,7 +3,9 @@
  * test or a simulation can bring its own.
  */
 import { randomBytes } from "@noble/hashes/utils.js"
-import { Context, Effect, Layer } from "effect"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 
 export class Entropy extends Context.Service<Entropy, {
   /** `length` bytes that nobody can guess. */

@@ -4,8 +4,11 @@
  * Values are those of the API (`src/api`): snake_case, ids as hex without `0x`, stamps as bigints, opaque bytes as
  * `Uint8Array`. Times are ms.
  */
-import { Effect, Option, Stream } from "effect"
-import type { HttpClient, HttpClientResponse } from "effect/http"
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as Bytes from "../domain/bytes.ts"
 import type * as Hlc from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"

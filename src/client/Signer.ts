@@ -3,7 +3,8 @@
  * asking a wallet that never gives its key away.
  */
 import { secp256k1 } from "@noble/curves/secp256k1.js"
-import { Effect, Result } from "effect"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Bytes from "../domain/bytes.ts"
 import type { Address } from "../domain/ids.ts"
 import type { SigVersion } from "../domain/record.ts"

@@ -2,7 +2,8 @@
  * The times that a client signs with: strictly increasing, and corrected by what a node tells when the client's own
  * clock is wrong (SPEC §3). Two calls never share one, so that no two signatures of a client are equal by accident.
  */
-import { Clock, Effect } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
 
 export interface Timestamps {
   /** The next time to sign with, ms since the epoch: now, or one more than the last. */

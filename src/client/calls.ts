@@ -11,8 +11,9 @@
  *    ingest node does not have it, and cannot take the lost request any more, is the write signed anew.
  * 6. What cannot be settled is {@link OutcomeUnknown}, never a second write.
  */
-import { Effect, Option } from "effect"
-import { HttpClient } from "effect/http"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Option from "effect/Option"
 import { requestMsMax } from "../domain/limits.ts"
 import type { Connection } from "./Connection.ts"
 import { NodeUnreachable, OutcomeUnknown, type ReadError, UnexpectedAnswer, type WriteError } from "./errors.ts"

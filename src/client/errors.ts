@@ -1,7 +1,7 @@
 /**
  * What can go wrong on the client's side of a call. What a node answers keeps the classes of `domain/refusal`.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import type {
   Conflict,
   Forbidden,

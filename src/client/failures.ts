@@ -2,8 +2,10 @@
  * What a failed exchange tells: the one place where errors of the HTTP client are read. A write must know apart what
  * was refused, which is final, and what was lost, which may have been done.
  */
-import { Cause, Predicate, Schema } from "effect"
-import { HttpClientError } from "effect/http"
+import * as Cause from "effect/Cause"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import * as Refusal from "../domain/refusal.ts"
 import { SignerError } from "./errors.ts"
 

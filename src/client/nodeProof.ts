@@ -5,7 +5,7 @@
 import { ed25519 } from "@noble/curves/ed25519.js"
 import { secp256k1 } from "@noble/curves/secp256k1.js"
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import * as Bytes from "../domain/bytes.ts"
 import type { NodeId } from "../domain/ids.ts"
 import { parseNodeId } from "../domain/node-id.ts"

@@ -5,9 +5,13 @@
  * What is signed, when and for which node is decided before, by {@link CurrentAttempt}; so the same signed request can
  * be sent twice, which a node answers the same.
  */
-import { Context, Effect, Result } from "effect"
-import { HttpClientError, HttpClientRequest, Url } from "effect/http"
-import { HttpApiMiddleware } from "effect/http-api"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Url from "effect/http/Url"
+import * as Result from "effect/Result"
 import { Authentication } from "../api/index.ts"
 import * as Bytes from "../domain/bytes.ts"
 import * as Ids from "../domain/ids.ts"

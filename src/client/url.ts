@@ -1,5 +1,5 @@
 /** Addresses of nodes, as people write them. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 
 /** Reads the base address of a node: `http://` may be left out. Gives it without a slash at its end. */
 export const parseUrl = (input: string): Result.Result<string, string> => {

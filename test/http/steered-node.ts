@@ -11,7 +11,7 @@ import { defaultIngestLimits, type IngestLimits } from "../../src/domain/limits.
 import * as Hashing from "../../src/layers/crypto/hashing.ts"
 import * as Verifier from "../../src/layers/crypto/verifier.ts"
 import * as Server from "../../src/layers/http/server.ts"
-import { layerCore } from "../../src/layers/node-live.ts"
+import { layerAlone, layerCore } from "../../src/layers/node-live.ts"
 import { fromPrivateKey } from "../../src/layers/node/node-key.ts"
 import { layerMemory } from "../../src/layers/store/memory.ts"
 import { NodeKey } from "../../src/services/NodeKey.ts"
@@ -90,18 +90,20 @@ export const steered = (
     const key = yield* Effect.promise(() => generateKeyPair("Ed25519"))
     const layerStore = Layer.effect(
       Store,
-      Effect.map(Store, (store) => Store.of({ ...store, commit: (batch) => gate.whenOpen(store.commit(batch)) }))
+      Effect.map(Store, (store) =>
+        Store.of({ ...store, commit: (batch, aged) => gate.whenOpen(store.commit(batch, aged)) }))
     ).pipe(Layer.provide(layerMemory))
     const graph = Server.layer({ host: "127.0.0.1", port: 0, network: "", limits }).pipe(
       Layer.provideMerge(layerCore(limits)),
-      Layer.provideMerge(layerStore),
+      Layer.provideMerge(Layer.merge(layerStore, layerAlone)),
       Layer.provideMerge(Layer.succeed(NodeKey, fromPrivateKey(key))),
-      Layer.provideMerge(Verifier.layer()),
-      Layer.provideMerge(Hashing.layer)
+      Layer.provideMerge(Layer.merge(Verifier.layer(), Hashing.layer))
     )
     const context = yield* Layer.build(graph).pipe(Effect.provideService(Clock.Clock, clock))
     // or the node's shutdown would wait for the held commit
-    yield* Effect.addFinalizer(() => gate.open)
+    yield* Effect.addFinalizer(() =>
+      gate.open
+    )
     return yield* Effect.gen(function*() {
       const server = yield* HttpServer.HttpServer
       return {

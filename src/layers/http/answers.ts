@@ -1,6 +1,7 @@
 /** Between the domain's values and the API's: places, cursors, and the answers of writes and reads. */
-import { Effect, Result } from "effect"
-import { HttpServerResponse } from "effect/http"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
 import type { Conversation as ConversationJson, Message as MessageJson } from "../../api/NodeApi.ts"
 import * as Bytes from "../../domain/bytes.ts"
 import * as Hlc from "../../domain/hlc.ts"

@@ -2,8 +2,10 @@
  * The one middleware in front of every signed endpoint. In the order of SPEC §3: shape of the headers, node, window,
  * then the body; the signature itself is checked by `Authenticator` when the id that it covers is known.
  */
-import { Effect, Layer, Result } from "effect"
-import { HttpServerRequest } from "effect/http"
+import * as Effect from "effect/Effect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import { Authentication, Credentials, type SignedHeaders } from "../../api/Authentication.ts"
 import { parseAddress } from "../../domain/ids.ts"
 import { type IngestLimits, tsMsEnd } from "../../domain/limits.ts"

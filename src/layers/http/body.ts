@@ -2,8 +2,11 @@
  * Reads a request body once, bounded and strictly: UTF-8 and JSON without repeated keys. What `JSON.parse` would let
  * pass in silence would make two readers of one signed request see two different things.
  */
-import { ByteSize, Effect } from "effect"
-import { HttpIncomingMessage, type HttpServerError, type HttpServerRequest } from "effect/http"
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import type * as HttpServerError from "effect/http/HttpServerError"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Bytes from "../../domain/bytes.ts"
 import { InvalidRequest, TooLarge } from "../../domain/refusal.ts"
 import * as StrictJson from "./strict-json.ts"

@@ -1,7 +1,7 @@
 /** Handlers of direct messages and groups: they differ in where a conversation is and in nothing else. */
-import { Effect } from "effect"
-import { HttpServerRequest } from "effect/http"
-import { HttpApiBuilder } from "effect/http-api"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import { Credentials } from "../../api/Authentication.ts"
 import { type NewMessage, type NewOp, NodeApi } from "../../api/NodeApi.ts"
 import { Hashing } from "../../domain/hashing.ts"

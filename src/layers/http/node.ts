@@ -1,26 +1,25 @@
 /** Handlers about the node itself. Nothing here is signed, and nothing names a user. */
-import { Effect, Metric, Result } from "effect"
-import { HttpServerResponse } from "effect/http"
-import { HttpApiBuilder } from "effect/http-api"
-import { PrometheusMetrics } from "effect/observability"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Result from "effect/Result"
 import { NodeApi } from "../../api/NodeApi.ts"
 import * as Bytes from "../../domain/bytes.ts"
 import * as Limits from "../../domain/limits.ts"
-import { domains } from "../../domain/record.ts"
 import { InvalidRequest } from "../../domain/refusal.ts"
 import { challengeBytes } from "../../domain/signature.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
+import { Network } from "../../services/Network.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
 import { reasonText, Store, type StoreError } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
 import { Writer } from "../../services/Writer.ts"
 import { version } from "../version.ts"
-
-const stored = Metric.gauge("p2p_mes_records", { description: "Records stored, by kind" })
-const disk = Metric.gauge("p2p_mes_disk_bytes", { description: "Size of the database and its log" })
-const built = Metric.gauge("p2p_mes_trees_built_ratio", { description: "Share of the Merkle trees that is built" })
-const inTree = Metric.gauge("p2p_mes_tree_records", { description: "Records in a Merkle tree, by domain" })
-const memory = Metric.gauge("p2p_mes_resident_bytes", { description: "Memory of the process" })
+import * as Gauges from "./gauges.ts"
+import * as Peers from "./peers.ts"
+import { problemsOf, type Standing, warningsOf } from "./readiness.ts"
+import { shared } from "./shared.ts"
 
 /** Unsigned questions about the store share one answer for this long: anyone may ask, as often as she likes. */
 const sharedMs = 1_000
@@ -51,7 +50,15 @@ const shownLimits = (limits: Limits.IngestLimits) => ({
   user_requests_burst: limits.userRequestsBurst
 })
 
-export const layer = (options: { readonly network: string; readonly limits: Limits.IngestLimits }) =>
+export interface NodeOptions {
+  /** Name of the network. */
+  readonly network: string
+  readonly limits: Limits.IngestLimits
+  /** Whether the node has a way to find peers, so that having none is worth a warning. Default: no. */
+  readonly seeksPeers?: boolean | undefined
+}
+
+export const layer = (options: NodeOptions) =>
   HttpApiBuilder.group(
     NodeApi,
     "node",
@@ -61,8 +68,11 @@ export const layer = (options: { readonly network: string; readonly limits: Limi
       const store = yield* Store
       const trees = yield* Trees
       const writer = yield* Writer
+      const network = yield* Network
+      const lookAtPeers = yield* Peers.make
+      const startedMs = clock.wall()
 
-      const stats = yield* Effect.cachedWithTTL(store.stats, sharedMs)
+      const stats = yield* shared(store.stats, sharedMs)
 
       /** Asks the threads that read and write; both answer from memory when they are well. */
       const ask = (what: string, call: Effect.Effect<unknown, StoreError>) =>
@@ -71,30 +81,39 @@ export const layer = (options: { readonly network: string; readonly limits: Limi
           Effect.catch((error) => Effect.succeed([`${what} fails: ${reasonText[error.reason]}`])),
           Effect.timeoutOrElse({ duration: askMsMax, orElse: () => Effect.succeed([`${what} hangs`]) })
         )
-      const storeProblems = yield* Effect.cachedWithTTL(
+      const storeProblems = yield* shared(
         Effect.map(Effect.all([ask("reading", stats), ask("writing", store.clock)]), (all) => all.flat()),
         sharedMs
       )
 
+      const peers = yield* shared(Effect.sync(lookAtPeers), sharedMs)
+
+      const standing: Effect.Effect<Standing> = Effect.gen(function*() {
+        const { failing } = writer.stats()
+        return {
+          storeProblems: [...(failing === undefined ? [] : [`writing fails: ${failing}`]), ...yield* storeProblems],
+          trees: trees.built(),
+          seeksPeers: options.seeksPeers === true,
+          upMs: clock.wall() - startedMs,
+          peers: yield* peers
+        }
+      })
+
       const readGauges = Effect.gen(function*() {
-        const { diskBytes, identities, messages, ops, reads } = yield* stats
-        const counts = { message: messages, op: ops, read: reads, identity: identities }
-        for (const [kind, count] of Object.entries(counts)) {
-          yield* Metric.update(Metric.withAttributes(stored, { kind }), count)
-        }
-        for (const domain of domains) {
-          yield* Metric.update(Metric.withAttributes(inTree, { domain }), trees.count(domain))
-        }
-        yield* Metric.update(disk, diskBytes)
-        yield* Metric.update(built, trees.built())
-        yield* Metric.update(memory, process.memoryUsage.rss())
+        yield* Gauges.ofNode({
+          peers: yield* peers,
+          trees: trees.built(),
+          residentBytes: process.memoryUsage.rss(),
+          nowMs: clock.wall()
+        })
+        yield* Gauges.ofStore(yield* stats)
       })
 
       return handlers.handleAll({
         node: Effect.fnUntraced(function*({ query }) {
           const info = {
             peer_id: node.id,
-            addresses: [],
+            addresses: network.addresses(),
             version,
             network: options.network,
             time: clock.wall(),
@@ -109,13 +128,18 @@ export const layer = (options: { readonly network: string; readonly limits: Limi
           return { ...info, signature: `0x${Bytes.toHex(signature)}` }
         }),
         healthz: () => Effect.succeed({ status: "ok" as const }),
+        peers: () => peers,
         readyz: Effect.fnUntraced(function*() {
-          const { failing } = writer.stats()
-          const problems = failing === undefined ? [] : [`writing fails: ${failing}`]
-          problems.push(...yield* storeProblems)
-          const share = trees.built()
-          if (share < 1) problems.push(`the Merkle trees are being built: ${Math.floor(share * 100)} %`)
-          const body = { ready: problems.length === 0, problems, trees: share }
+          const now = yield* standing
+          const problems = problemsOf(now)
+          const { catch_up } = now.peers
+          const body = {
+            ready: problems.length === 0,
+            problems,
+            warnings: warningsOf(now),
+            trees: now.trees,
+            ...(catch_up === undefined ? {} : { catch_up })
+          }
           return HttpServerResponse.jsonUnsafe(body, { status: body.ready ? 200 : 503 })
         }),
         metrics: () =>

@@ -2,9 +2,15 @@
  * How refusals look on the wire: what a schema refuses becomes `InvalidRequest` that names the field; statuses that one
  * error class cannot express (406, 415) and `Retry-After` are set here.
  */
-import { Effect, Layer, Predicate, SchemaIssue, type Types } from "effect"
-import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiError } from "effect/http-api"
+import * as Effect from "effect/Effect"
+import * as HttpApiError from "effect/http-api/HttpApiError"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as SchemaIssue from "effect/SchemaIssue"
+import type * as Types from "effect/Types"
 import { RequestErrors } from "../../api/Authentication.ts"
 import { InvalidRequest } from "../../domain/refusal.ts"
 

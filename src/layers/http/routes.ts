@@ -2,11 +2,18 @@
  * Everything that a node serves, as layers: {@link layerRoutes} for any app's router, and what a server of its own adds
  * around it.
  */
-import { Effect, Layer } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiBuilder, type HttpApiEndpoint, type HttpApiGroup, HttpApiScalar, OpenApi } from "effect/http-api"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerError from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
 import { NodeApi } from "../../api/NodeApi.ts"
-import type { IngestLimits } from "../../domain/limits.ts"
 import * as Metrics from "../node/metrics.ts"
 import { version } from "../version.ts"
 import * as Authentication from "./authentication.ts"
@@ -15,11 +22,7 @@ import * as Node from "./node.ts"
 import * as RequestErrors from "./request-errors.ts"
 import * as Users from "./users.ts"
 
-export interface RoutesOptions {
-  /** Shown by `GET /node`. */
-  readonly network: string
-  readonly limits: IngestLimits
-}
+export type RoutesOptions = Node.NodeOptions
 
 /** The methods that a router takes routes for. */
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"] as const

@@ -1,6 +1,6 @@
 /** Handlers of what belongs to a user: the inbox and the identity. */
-import { Effect } from "effect"
-import { HttpApiBuilder } from "effect/http-api"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { Credentials } from "../../api/Authentication.ts"
 import { NodeApi } from "../../api/NodeApi.ts"
 import { Hashing } from "../../domain/hashing.ts"
