@@ -1,7 +1,9 @@
 /**
  * What the client commands share: which node, as whom, printed how; and the client itself, loaded only when it is used.
  */
-import { Effect, Layer, Result } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type { Chat } from "../client/Chat.ts"
 import type { NodeClient, NodeProbe } from "../client/index.ts"
 import { parseUrl } from "../client/url.ts"

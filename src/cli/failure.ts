@@ -2,7 +2,7 @@
  * How the command line fails: one line on stderr that says what is wrong and what to do, never a stack trace. Exit code
  * 2 for a wrong invocation, 1 for everything else.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { nodeUrl } from "./defaults.ts"
 
 export class CliFailure extends Schema.TaggedError<CliFailure>()("CliFailure", {
@@ -65,13 +65,30 @@ const listenProblem = ({ address, code, port }: Described): string | undefined =
   }
 }
 
+/** A port of `--listen`; the network tells of it in a text of its own. */
+const networkProblem = ({ _tag, message }: Described): string | undefined => {
+  if (_tag !== "NetworkError" || typeof message !== "string") return undefined
+  const where = /(\/ip[46]\/[^\s/]+\/tcp\/[0-9]+)\S*: .*?\b(EADDRINUSE|EACCES|EADDRNOTAVAIL)\b/s.exec(message)
+  switch (where?.[2]) {
+    case "EADDRINUSE":
+      return `${where![1]} is in use: stop the program that listens there, or choose another place with --listen`
+    case "EACCES":
+      return `this user may not listen on ${where![1]}: choose a port above 1023 with --listen`
+    case "EADDRNOTAVAIL":
+      return `this computer has no address ${where![1]}: choose another with --listen, and tell others with --announce`
+    default:
+      return undefined
+  }
+}
+
 const isDescribed = (value: unknown): value is Described => typeof value === "object" && value !== null
 
 /** One line for people about any error. */
 export const describe = (error: unknown): string => {
   if (!isDescribed(error)) return String(error)
   const cause = isDescribed(error.cause) ? error.cause : undefined
-  const problem = listenProblem(error) ?? (cause === undefined ? undefined : listenProblem(cause))
+  const problem = networkProblem(error) ?? listenProblem(error) ??
+    (cause === undefined ? undefined : listenProblem(cause))
   if (problem !== undefined) return problem
   const message = typeof error.message === "string" && error.message !== ""
     ? error.message

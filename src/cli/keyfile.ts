@@ -1,7 +1,8 @@
 /**
  * A user's key file: the private key as hex text, for its owner's eyes only.
  */
-import { Effect, type Result } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
 import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs"
 import type { SignerError } from "../client/errors.ts"
 import { fromPrivateKey, type Signer } from "../client/Signer.ts"

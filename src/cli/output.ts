@@ -2,7 +2,7 @@
  * What is printed: results on stdout, for people or as JSON lines; notes and errors on stderr. Colour only on a terminal
  * and without NO_COLOR. Text that came from others is made harmless before a terminal sees it.
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { toBase64 } from "../domain/bytes.ts"
 import * as Hlc from "../domain/hlc.ts"
 

@@ -1,13 +1,27 @@
 /**
  * The command line as one Effect: reads the options, runs a command, and turns every failure into one line.
  */
-import { Cause, Effect, FileSystem, Layer, Logger, Path, References, Runtime, Schema, Stdio, Terminal } from "effect"
-import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
+import type * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Path from "effect/Path"
 import { ChildProcessSpawner } from "effect/process"
+import * as References from "effect/References"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
+import * as Terminal from "effect/Terminal"
 import { version } from "../layers/version.ts"
 import { group } from "./commands/group.ts"
 import { identity } from "./commands/identity.ts"
-import { keygen, whoami } from "./commands/keys.ts"
+import { keygen, networkKey, whoami } from "./commands/keys.ts"
 import { inbox, read, send } from "./commands/messages.ts"
 import { node } from "./commands/node.ts"
 import { dump, verify } from "./commands/replicas.ts"
@@ -26,7 +40,7 @@ const root = Command.make("p2p-mes").pipe(
   Command.withSubcommands([
     { group: "Start here", commands: [keygen, node, status] },
     { group: "Messages", commands: [send, inbox, read, group, identity, whoami] },
-    { group: "Data", commands: [verify, dump] }
+    { group: "Nodes", commands: [networkKey, verify, dump] }
   ]),
   Command.withGlobalFlags([config])
 )

@@ -1,11 +1,16 @@
 /**
  * Options from everywhere. Each is a flag `--a-b`, an environment variable `P2PMES_A_B` and a TOML key `a-b` of the file
- * that `--config` names; the first of these that is given counts, else the default.
+ * that `--config` names; the first of these that is given counts, else the default. An option that takes several values
+ * is a flag given several times, a variable with commas, or a TOML list.
  *
  * {@link specs} lists all of them, so that a key which no command knows is an error that names it.
  */
-import { Context, Effect, Option, Result } from "effect"
-import { CliError, Flag } from "effect/cli"
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { readFileSync } from "node:fs"
 import { failure, usage } from "./failure.ts"
 
@@ -28,10 +33,11 @@ export class Settings extends Context.Reference<Sources>("p2p-mes/cli/Settings",
   defaultValue: () => ({ env: {}, file: {}, fileName: "" })
 }) {}
 
-const specs = new Map<string, Spec<unknown>>()
+/** Names of all options, and whether they take several values. */
+const specs = new Map<string, "one" | "several">()
 
-const register = <A>(spec: Spec<A>): Spec<A> => {
-  specs.set(spec.name, spec)
+const register = <S extends { readonly name: string }>(spec: S, values: "one" | "several"): S => {
+  specs.set(spec.name, values)
   return spec
 }
 
@@ -59,7 +65,7 @@ const resolve = <A>(spec: Spec<A>, flag: string | undefined): Effect.Effect<A | 
 
 /** An option with a value. */
 export const option = <A>(spec: Spec<A>): Flag.Flag<A | undefined> => {
-  register(spec)
+  register(spec, "one")
   return Flag.String(spec.name).pipe(
     Flag.withMetavar(spec.metavar),
     Flag.withDescription(spec.description),
@@ -71,6 +77,47 @@ export const option = <A>(spec: Spec<A>): Flag.Flag<A | undefined> => {
 export const optionOr = <A>(spec: Spec<A>, fallback: A): Flag.Flag<A> =>
   Flag.map(option(spec), (value) => value ?? fallback)
 
+export interface ListSpec<A> extends Omit<Spec<A>, "parse"> {
+  /** An effect, so that what it takes to read a value may be loaded when there is one. Fails with what is wrong. */
+  readonly parse: (text: string) => Effect.Effect<A, string>
+}
+
+/** Of an option with several values: more are a mistake, and would not be dialled or listened on in time. */
+const valuesMax = 64
+
+const split = (text: string): ReadonlyArray<string> => text.split(",").map((part) => part.trim())
+
+/** An option with several values; `undefined` when it is not given. A list in the file may be empty. */
+export const list = <A>(spec: ListSpec<A>): Flag.Flag<ReadonlyArray<A> | undefined> => {
+  register(spec, "several")
+  return Flag.String(spec.name).pipe(
+    Flag.withMetavar(spec.metavar),
+    Flag.withDescription(spec.description),
+    Flag.atMost(valuesMax),
+    Flag.mapEffect((flags) =>
+      Effect.gen(function*() {
+        const { env, file, fileName } = yield* Settings
+        const variable = variableOf(spec.name)
+        const [fromEnv, fromFile] = [env[variable], file[spec.name]]
+        const [texts, where]: readonly [ReadonlyArray<string>, string] = flags.length > 0
+          ? [flags.flatMap(split), `--${spec.name}`]
+          : fromEnv !== undefined && fromEnv !== ""
+          ? [split(fromEnv), variable]
+          : [
+            Array.isArray(fromFile) ? fromFile.map(String) : fromFile === undefined ? [] : split(String(fromFile)),
+            `${spec.name} in ${fileName}`
+          ]
+        if (texts.length === 0) return Array.isArray(fromFile) ? [] : undefined
+        if (texts.length > valuesMax) return yield* Effect.fail(invalid(where, `at most ${valuesMax} values`))
+        return yield* Effect.forEach(
+          texts,
+          (text) => spec.parse(text).pipe(Effect.mapError((problem) => invalid(where, problem)))
+        )
+      })
+    )
+  )
+}
+
 const truth = (text: string): Result.Result<boolean, string> =>
   text === "true" || text === "1"
     ? Result.succeed(true)
@@ -80,7 +127,7 @@ const truth = (text: string): Result.Result<boolean, string> =>
 
 /** An option that is on or off; off unless given. */
 export const toggle = (name: string, description: string): Flag.Flag<boolean> => {
-  const spec = register<boolean>({ name, description, metavar: "", parse: truth })
+  const spec = register<Spec<boolean>>({ name, description, metavar: "", parse: truth }, "one")
   return Flag.Boolean(name).pipe(
     Flag.withDescription(description),
     Flag.optional,
@@ -135,11 +182,17 @@ export const load = Effect.fnUntraced(function*(args: ReadonlyArray<string>, env
   if (Result.isFailure(parsed)) return yield* usage(`${fileName} is no TOML: ${parsed.failure.message}`)
   const file = parsed.success
   for (const [key, value] of Object.entries(file)) {
-    if (!specs.has(key)) {
+    const values = specs.get(key)
+    if (values === undefined) {
       return yield* usage(`${fileName}: there is no option ${key}; known are ${[...specs.keys()].sort().join(", ")}`)
     }
+    if (values === "several" && Array.isArray(value) && value.every((each) => typeof each === "string")) continue
     if (!["string", "number", "bigint", "boolean"].includes(typeof value)) {
-      return yield* usage(`${fileName}: ${key} is one value, not a list or a table`)
+      return yield* usage(
+        `${fileName}: ${key} is ${
+          values === "one" ? "one value, not a list or a table" : "a list of texts, or one text"
+        }`
+      )
     }
   }
   return { env, file, fileName }

@@ -109,9 +109,9 @@ const nowhere = (): Promise<string> =>
   })
 
 beforeAll(async () => {
-  node = start(["node", "--data", "data", "--http", "127.0.0.1:0", "--json"])
+  node = start(["node", "--data", "data", "--http", "127.0.0.1:0", "--offline", "--json"])
   const [ready, alice, bob] = await Promise.all([
-    firstLine(node, 20),
+    firstLine(node, 60),
     spawned(["keygen", "--out", "alice.key"]),
     spawned(["keygen", "--out", "bob.key", "--json"])
   ])
@@ -121,7 +121,7 @@ beforeAll(async () => {
   nodeId = announced.peer_id
   address.alice = alice.stdout.trim()
   address.bob = String(lines(bob.stdout)[0]!["address"])
-})
+}, 90_000)
 
 afterAll(() => {
   node.kill("SIGKILL")
@@ -282,9 +282,13 @@ describe("failures", () => {
       [["status", "--node", away], 1, new RegExp(`no answer from ${away}: .*ECONNREFUSED`)],
       [["status", "--node", url, "--pin", other], 1, /expected 12D3KooWGzh8/],
       [["verify", "--data", "nothing"], 1, /nothing is no data directory/],
-      [["node", "--data", "data", "--http", "127.0.0.1:0"], 1, /in use by process \d+/],
-      [["node", "--data", "bad.key/x", "--http", "127.0.0.1:0"], 1, /bad\.key/],
-      [["node", "--data", "second", "--http", url.slice("http://".length)], 1, /is in use: stop the program/]
+      [["node", "--offline", "--data", "data", "--http", "127.0.0.1:0"], 1, /in use by process \d+/],
+      [["node", "--offline", "--data", "bad.key/x", "--http", "127.0.0.1:0"], 1, /bad\.key/],
+      [
+        ["node", "--offline", "--data", "second", "--http", url.slice("http://".length)],
+        1,
+        /is in use: stop the program/
+      ]
     ]
     const before = readFileSync(file("alice.key"), "utf8")
     const check = ({ code, stderr, stdout }: Ran, [args, expected, message]: typeof cases[number]) => {
@@ -334,6 +338,6 @@ describe("data", () => {
     const { code, stderr, stdout } = await run(["verify", "--data", "data"])
     assert.strictEqual(code, 1)
     assert.match(stdout, /^message [0-9a-f]{64}: its author 0x[0-9a-f]{40} did not sign it$/m)
-    assert.match(stderr, /^p2p-mes: data: \d+ problems in \d+ records\n$/)
+    assert.match(stderr, /^p2p-mes: data: \d+ problems in \d+ records; stop the node and run this with --repair\n$/)
   })
 })

@@ -6,7 +6,7 @@ import { defaultIngestLimits } from "../../src/domain/limits.ts"
 import * as Hashing from "../../src/layers/crypto/hashing.ts"
 import * as Verifier from "../../src/layers/crypto/verifier.ts"
 import * as Server from "../../src/layers/http/server.ts"
-import { layerCore } from "../../src/layers/node-live.ts"
+import { layerAlone, layerCore } from "../../src/layers/node-live.ts"
 import * as NodeKeyFile from "../../src/layers/node/node-key.ts"
 import { layerSqlite } from "../../src/layers/store/sqlite.ts"
 import { NodeKey } from "../../src/services/NodeKey.ts"
@@ -21,9 +21,9 @@ const bytesMax = 600_000
 const node = (dataDir: string) =>
   Layer.build(
     Server.layer({ host: "127.0.0.1", port: 0, network: "", limits }).pipe(
-      Layer.provide(layerCore(limits)),
+      Layer.provideMerge(layerCore(limits)),
       Layer.provideMerge(layerSqlite({ directory: dataDir, bytesMax })),
-      Layer.provideMerge(NodeKeyFile.layer(`${dataDir}/node.key`)),
+      Layer.provideMerge(Layer.merge(layerAlone, NodeKeyFile.layer(`${dataDir}/node.key`))),
       Layer.provideMerge(Verifier.layer({ workers: 0 })),
       Layer.provideMerge(Hashing.layer)
     )

@@ -23,10 +23,20 @@ const collect = (child: ChildProcess) => {
   return out
 }
 
-const start = (args: ReadonlyArray<string>) =>
-  spawn(node, [join(root, "src", "main.ts"), ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1" }
+/** How a process is started, beside its arguments. */
+export interface Around {
+  /** A module loaded before the program. */
+  readonly preload?: string
+  readonly env?: { readonly [name: string]: string }
+  /** Whether there is a channel for messages. */
+  readonly ipc?: boolean
+}
+
+/** `p2p-mes` with these arguments. Whoever starts it ends it. */
+export const start = (args: ReadonlyArray<string>, { env, ipc, preload }: Around = {}): ChildProcess =>
+  spawn(node, [...(preload === undefined ? [] : ["--import", preload]), join(root, "src", "main.ts"), ...args], {
+    stdio: ["ignore", "pipe", "pipe", ...(ipc === true ? ["ipc" as const] : [])],
+    env: { ...process.env, NO_COLOR: "1", ...env }
   })
 
 /** Runs `p2p-mes` with these arguments until it ends. */

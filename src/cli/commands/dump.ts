@@ -5,7 +5,11 @@
  *
  * Views are made by the code that answers requests, over a store that is only read.
  */
-import { Effect, Layer, PubSub, Result, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 import * as Bytes from "../../domain/bytes.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import type { Address, ChatId } from "../../domain/ids.ts"
@@ -20,7 +24,7 @@ import { HybridClock } from "../../services/HybridClock.ts"
 import { type InboxPosition, Views } from "../../services/Views.ts"
 import { type Committed, Writer } from "../../services/Writer.ts"
 import { printJson } from "../output.ts"
-import { layerReplica, recordPages } from "./replica.ts"
+import { layerReplica, recordPages, type ReplicaOptions } from "./replica.ts"
 
 const kinds: ReadonlyArray<Kind> = ["identity", "op", "read", "message"]
 const opNames = Object.fromEntries(Object.entries(opTypes).map(([name, code]) => [code, name]))
@@ -72,6 +76,8 @@ const layerStill = (wallMs: number) =>
       Effect.map(PubSub.unbounded<ReadonlyArray<Committed>>(), (commits) =>
         Writer.of({
           offer: () => Result.succeed(0),
+          room: Effect.void,
+          hasRoom: () => true,
           pending: () => undefined,
           last: () => 0,
           committed: () => Effect.void,
@@ -106,7 +112,7 @@ const dumpInbox = Effect.fnUntraced(function*(user: Address) {
   } while (after !== undefined)
 })
 
-export const run = (options: { readonly data: string }) =>
+export const run = (options: ReplicaOptions) =>
   Effect.suspend(() => {
     const wallMs = Date.now()
     const cutoff = Retention.cutoffMs(wallMs)
@@ -145,7 +151,7 @@ export const run = (options: { readonly data: string }) =>
         ViewsLayer.layer.pipe(
           Layer.provideMerge(GroupsLayer.layer),
           Layer.provideMerge(layerStill(wallMs)),
-          Layer.provideMerge(layerReplica(options.data))
+          Layer.provideMerge(layerReplica(options))
         )
       )
     )

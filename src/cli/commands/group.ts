@@ -1,6 +1,7 @@
 /** `group …`: membership. */
-import { Effect } from "effect"
-import { Argument, Command } from "effect/cli"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
 import type { OpTaken } from "../../client/values.ts"
 import { physicalMs } from "../../domain/hlc.ts"
 import { clientFlags, parseAddress, parseGroup, waitFlag, waitOf, withClient } from "../account.ts"

@@ -1,6 +1,8 @@
 /** `identity get` and `identity set`: 128 bytes a user that nodes never look at. */
-import { Effect, Result } from "effect"
-import { Argument, Command } from "effect/cli"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { fromText, parseBase64, toBase64, toText } from "../../domain/bytes.ts"
 import { identityBytesMax } from "../../domain/limits.ts"
 import { clientFlags, parseAddress, waitFlag, waitOf, withClient } from "../account.ts"

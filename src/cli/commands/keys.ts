@@ -1,20 +1,22 @@
-/** `keygen` and `whoami`: what needs a key and no node. */
-import { Effect } from "effect"
-import { Command } from "effect/cli"
+/** `keygen`, `whoami` and `network-key`: what needs a key and no node. */
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import { fromPrivateKey } from "../../client/Signer.ts"
 import { jsonFlag, keyFlag } from "../account.ts"
-import { keyFile } from "../defaults.ts"
+import { keyFile, networkKeyFile } from "../defaults.ts"
 import * as KeyFile from "../keyfile.ts"
+import * as NetworkKey from "../network-key.ts"
 import { note, print, printJson } from "../output.ts"
 import * as Settings from "../settings.ts"
 
-const out = Settings.optionOr({
-  name: "out",
-  metavar: "FILE",
-  description: `Where to write the key (default: ${keyFile})`,
-  parse: Settings.text
-}, keyFile)
+const out = (standard: string) =>
+  Settings.optionOr({
+    name: "out",
+    metavar: "FILE",
+    description: `Where to write the key (default: ${standard})`,
+    parse: Settings.text
+  }, standard)
 
 /** All but some 2^-128 of 32 random bytes are a key. */
 const newKey = Effect.sync(() => {
@@ -27,7 +29,7 @@ const newKey = Effect.sync(() => {
 
 export const keygen = Command.make(
   "keygen",
-  { out, json: jsonFlag },
+  { out: out(keyFile), json: jsonFlag },
   Effect.fnUntraced(function*({ json, out }) {
     const { address, hex } = yield* newKey
     yield* KeyFile.write(out, hex)
@@ -49,3 +51,21 @@ export const whoami = Command.make(
     yield* json ? printJson({ address: `0x${address}` }) : print(`0x${address}`)
   })
 ).pipe(Command.withDescription("Print the address of your key"), Command.withShortDescription("Print your address"))
+
+export const networkKey = Command.make(
+  "network-key",
+  { out: out(networkKeyFile), json: jsonFlag },
+  Effect.fnUntraced(function*({ json, out }) {
+    yield* NetworkKey.make(out)
+    if (json) return yield* printJson({ file: out })
+    yield* print(out)
+    yield* note(`copy ${out} to every node of the network, and start each with --network-key ${out}`)
+  })
+).pipe(
+  Command.withDescription(
+    "Make the key of a private network: nodes that do not have it cannot connect to those that do. A file is never "
+      + "overwritten."
+  ),
+  Command.withShortDescription("Make the key of a private network"),
+  Command.withExamples([{ command: "p2p-mes network-key --out network.key" }])
+)

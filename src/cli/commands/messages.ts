@@ -1,6 +1,8 @@
 /** `send`, `inbox` and `read`. */
-import { Effect, Stream } from "effect"
-import { Argument, Command } from "effect/cli"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import type { Conversation, Message } from "../../client/values.ts"
 import { isWellFormed, toText } from "../../domain/bytes.ts"

@@ -1,12 +1,20 @@
 /** `node`: runs a node until it is told to stop. */
-import { Effect, Layer, Logger, References, Result } from "effect"
-import { Command } from "effect/cli"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import * as Result from "effect/Result"
 import { textLength } from "../../domain/bytes.ts"
 import { defaultIngestLimits as limits } from "../../domain/limits.ts"
+import { NetworkReady } from "../../layers/network/ready.ts"
+import { Network } from "../../services/Network.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
 import { jsonFlag } from "../account.ts"
 import * as Defaults from "../defaults.ts"
 import { drainsOnSignal } from "../exit.ts"
+import * as Multiaddrs from "../multiaddrs.ts"
+import * as NetworkKey from "../network-key.ts"
 import { bold, note, print, printJson } from "../output.ts"
 import * as Settings from "../settings.ts"
 
@@ -38,16 +46,21 @@ const limit = (name: string, description: string, standard: number) =>
     parse: Settings.int(1, 1_000_000_000)
   }, standard)
 
+/** One line once the API answers and the network listens. A network that cannot start ends the node. */
 const announce = (json: boolean) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { HttpServer } = yield* Effect.promise(() => import("effect/http"))
     const { address } = yield* HttpServer.HttpServer
     const { id } = yield* NodeKey
     const api = HttpServer.formatAddress(address).replace(/\/$/, "")
-    if (json) return yield* printJson({ peer_id: id, api, addresses: [] })
-    yield* print(`${bold(id)} ${api}`)
+    yield* (yield* NetworkReady).ready
+    const multiaddrs = (yield* Network).addresses()
+    if (json) return yield* printJson({ peer_id: id, api, addresses: multiaddrs })
+    yield* print([bold(id), api, ...multiaddrs].join(" "))
     if (process.stderr.isTTY) {
       yield* note(`try: p2p-mes status --node ${api}, or in a browser ${api}/docs; Ctrl-C stops the node`)
+      const [first] = multiaddrs
+      if (first !== undefined) yield* note(`another node joins with: p2p-mes node --bootstrap ${first}`)
     }
   }))
 
@@ -80,6 +93,28 @@ export const node = Command.make(
       description: "Name of the network that the node belongs to (default: the common one)",
       parse: (input) => textLength(input) <= 64 ? Result.succeed(input) : Result.fail("expected at most 64 bytes")
     }, ""),
+    listen: Settings.list({
+      name: "listen",
+      metavar: "MULTIADDR",
+      description:
+        `Where other nodes connect, several times for several; port 0: any free one (default: ${Defaults.listen})`,
+      parse: Multiaddrs.parseListen
+    }),
+    announce: Settings.list({
+      name: "announce",
+      metavar: "MULTIADDR",
+      description: "What to tell others instead of where it listens, for a node behind a router",
+      parse: Multiaddrs.parseAnnounce
+    }),
+    bootstrap: Settings.list({
+      name: "bootstrap",
+      metavar: "MULTIADDR",
+      description: "A node to begin with, its id at the end; several times for several",
+      parse: Multiaddrs.parseBootstrap
+    }),
+    mdns: Settings.toggle("mdns", "Find other nodes on the local network"),
+    networkKey: NetworkKey.networkKeyFlag,
+    offline: Settings.toggle("offline", "No other nodes: neither listen nor connect"),
     userRate: limit("user-rate", "Requests a second that a user may make, on average", limits.userRequestsPerSecond),
     userBurst: limit("user-burst", "Requests that a user may make at once", limits.userRequestsBurst),
     inFlight: limit("max-in-flight", "Requests under way at once, then 503", limits.inFlightMax),
@@ -89,12 +124,23 @@ export const node = Command.make(
     json: jsonFlag
   },
   Effect.fnUntraced(function*(flags) {
+    const { prepare } = yield* Effect.promise(() => import("../../layers/store/thread.ts"))
+    prepare(2)
     const { layer } = yield* Effect.promise(() => import("../../layers/node-live.ts"))
+    const networkKey = yield* NetworkKey.read(flags.networkKey)
+    const p2p = {
+      listen: flags.listen ?? [Defaults.listen],
+      announce: flags.announce ?? [],
+      bootstrap: flags.bootstrap ?? [],
+      mdns: flags.mdns
+    }
     yield* drainsOnSignal
     const running = layer({
       dataDir: flags.data,
       http: flags.http,
       network: flags.network,
+      networkKey,
+      ...(flags.offline ? {} : { p2p }),
       limits: {
         userRequestsPerSecond: flags.userRate,
         userRequestsBurst: flags.userBurst,
@@ -112,13 +158,20 @@ export const node = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Run a node. Prints one line when it is ready: its id and the address of its API. SIGINT and SIGTERM let it finish what "
-      + "it has accepted, and end it with exit code 0."
+    "Run a node. Prints one line when it is ready: its id, the address of its API, and where other nodes reach it. SIGINT and "
+      + "SIGTERM let it finish what it has accepted, and end it with exit code 0."
   ),
   Command.withShortDescription("Run a node"),
   Command.withExamples([
     { command: "p2p-mes node" },
-    { command: "p2p-mes node --data /var/lib/p2p-mes --http 0.0.0.0:4280", description: "Serve a whole network" },
+    {
+      command: "p2p-mes node --data /var/lib/p2p-mes --http 0.0.0.0:4280",
+      description: "Serve clients of a whole network"
+    },
+    {
+      command: "p2p-mes node --listen /ip4/0.0.0.0/tcp/4281 --bootstrap /dns4/node.example.org/tcp/4281/p2p/12D3KooW…",
+      description: "Join other nodes"
+    },
     { command: "p2p-mes node --config node.toml" }
   ])
 )

@@ -1,5 +1,7 @@
 /** The files of a node, read without the node: what `verify` and `dump` share. */
-import { Effect, Layer, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { Kind, Record } from "../../domain/record.ts"
@@ -7,6 +9,7 @@ import * as Hashing from "../../layers/crypto/hashing.ts"
 import { layerSqlite } from "../../layers/store/sqlite.ts"
 import { Store, type StoreError } from "../../services/Store.ts"
 import { failure } from "../failure.ts"
+import * as NetworkKey from "../network-key.ts"
 
 const pageRecords = 1_000
 
@@ -21,10 +24,22 @@ export const recordPages = (kind: Kind): Stream.Stream<ReadonlyArray<Record>, St
     return from(undefined)
   }))
 
-/** The store of a data directory for reading, beside a node that may be running. */
-export const layerReplica = (directory: string) =>
-  Layer.unwrap(Effect.suspend(() =>
-    existsSync(join(directory, "messages.sqlite"))
-      ? Effect.succeed(Layer.merge(layerSqlite({ directory, access: "read" }), Hashing.layer))
-      : Effect.fail(failure(`${directory} is no data directory of a node; name one with --data`))
-  ))
+export interface ReplicaOptions {
+  /** The data directory. */
+  readonly data: string
+  /** File with the key of the private network that the records are of. */
+  readonly networkKey: string | undefined
+}
+
+/**
+ * The store of a data directory: for reading, beside a node that may be running; or for writing, which takes the
+ * directory's lock and fails while a node has it.
+ */
+export const layerReplica = ({ data, networkKey }: ReplicaOptions, access: "read" | "write" = "read") =>
+  Layer.unwrap(Effect.gen(function*() {
+    if (!existsSync(join(data, "messages.sqlite"))) {
+      return yield* failure(`${data} is no data directory of a node; name one with --data`)
+    }
+    const leafKey = yield* NetworkKey.read(networkKey)
+    return Layer.merge(layerSqlite({ directory: data, access, leafKey }), Hashing.layer)
+  }))

@@ -1,9 +1,13 @@
 /** `status`: what a node says of itself, for people; and for scripts by its exit code. */
-import { Effect } from "effect"
-import { Command } from "effect/cli"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import type { NodePeers, Readiness } from "../../api/index.ts"
 import { nodeFlags, withProbe } from "../account.ts"
 import { failure } from "../failure.ts"
-import { bold, faint, green, print, printJson, red } from "../output.ts"
+import { bold, faint, green, harmless, print, printJson, red, yellow } from "../output.ts"
+
+type Peers = typeof NodePeers.Type
+type Peer = Peers["peers"][number]
 
 /** The samples of Prometheus text, by name and labels as written. */
 const samples = (text: string): ReadonlyMap<string, number> => {
@@ -22,19 +26,98 @@ const total = (all: ReadonlyMap<string, number>, name: string, label = ""): numb
   return sum
 }
 
+const domains = ["messages", "members", "identity"] as const
+
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
+/** A length of time for people: in the largest unit that says enough. */
+const span = (ms: number): string => {
+  const s = Math.max(0, Math.round(ms / 1_000))
+  if (s < 120) return `${s} s`
+  if (s < 7_200) return `${Math.round(s / 60)} min`
+  return s < 172_800 ? `${Math.round(s / 3_600)} h` : `${Math.round(s / 86_400)} days`
+}
+
+const signed = (ms: number): string => `${ms > 0 ? "+" : ""}${Math.abs(ms) < 10_000 ? `${ms} ms` : `${ms / 1_000} s`}`
+
 const row = (name: string, value: string): Effect.Effect<void> => print(`${faint(name.padEnd(10))} ${value}`)
+
+const roundText = (round: NonNullable<Peer["last_round"]>, now: number): string => {
+  const what = round.result === "equal"
+    ? "equal"
+    : round.result === "failed"
+    ? `${red("failed")}: ${harmless(round.why ?? "no reason given")}`
+    : round.result
+  return `${what}, ${span(now - round.at)} ago, ${round.pulled} records came, ${round.pushed} went, `
+    + `${round.bytes} bytes in ${Math.round(round.took_ms)} ms`
+}
+
+const peerLines = (peer: Peer, now: number): ReadonlyArray<string> => {
+  const clock = peer.clock_offset_ms === undefined ? "" : `, clock ${signed(Math.round(peer.clock_offset_ms))}`
+  const since = `${peer.direction} for ${span(now - peer.since)}`
+  return [
+    bold(peer.peer_id),
+    `${harmless(peer.address.replace(/\/p2p\/[^/]+$/, ""))}, ${since}, ${
+      peer.gossips ? "gossips" : yellow("no gossip")
+    }${clock}`,
+    peer.last_equal === undefined
+      ? yellow("not yet found equal")
+      : `${green("all records equal")} ${span(now - peer.last_equal.at)} ago, up to ${
+        new Date(peer.last_equal.horizon).toISOString()
+      }`,
+    ...(peer.last_round === undefined ? [] : [`last round: ${roundText(peer.last_round, now)}`])
+  ]
+}
+
+const catchUpText = ({ domain, fetched, missing, peer_id, rate }: NonNullable<Peers["catch_up"]>): string => {
+  const left = Math.max(0, missing - fetched)
+  const percent = missing <= 0 ? "" : `, ${Math.min(100, Math.floor((fetched / missing) * 100))} %`
+  const time = rate > 0 ? `, about ${span((left / rate) * 1_000)} left` : ""
+  return `${domain} from ${peer_id}: ${fetched} of ${missing} records${percent}, ${Math.round(rate)} a second${time}`
+}
+
+/** The part about other nodes. `now`: the node's own time, ms. */
+const printPeers = Effect.fnUntraced(function*(standing: Peers, now: number) {
+  const { catch_up, clock, gossip_queued, horizon, peers, records, roots, waiting } = standing
+  if (roots !== undefined && horizon !== undefined) {
+    yield* row("roots", `of records up to ${new Date(horizon).toISOString()}; equal roots are equal records`)
+    for (const domain of domains) {
+      yield* row("", `${domain.padEnd(8)} ${roots[domain].slice(0, 18)}…  ${records[domain]} records`)
+    }
+  }
+  if (catch_up !== undefined) yield* row("catch-up", catchUpText(catch_up))
+  if (waiting.records > 0) {
+    yield* row("waiting", `${waiting.records} records for their time or what they depend on, ${waiting.bytes} bytes`)
+  }
+  if (gossip_queued > 0) yield* row("gossip", `${gossip_queued} records to be passed on`)
+  if (clock.peers > 0)
+    yield* row(
+      "clocks",
+      `median of ${clock.peers === 1 ? "1 peer" : `${clock.peers} peers`}: ${signed(Math.round(clock.median_ms))}`
+    )
+  if (peers.length === 0) yield* row("peers", "none")
+  for (const peer of peers) {
+    const [first, ...more] = peerLines(peer, now)
+    yield* row("peer", first!)
+    for (const line of more) yield* row("", `  ${line}`)
+  }
+})
+
+const printReadiness = Effect.fnUntraced(function*({ problems, ready, warnings }: typeof Readiness.Type) {
+  yield* row("state", ready ? green("ready") : `${red("not ready")}: ${harmless(problems.join("; "))}`)
+  for (const warning of warnings) yield* row("warning", yellow(harmless(warning)))
+})
 
 export const status = Command.make(
   "status",
   nodeFlags,
   Effect.fnUntraced(function*({ json, node: url, pin }) {
     const asked = Date.now()
-    const { info, metrics, readiness } = yield* withProbe({ node: url, pin }, (probe) =>
+    const { info, metrics, peers, readiness } = yield* withProbe({ node: url, pin }, (probe) =>
       Effect.all({
         info: probe.node,
         readiness: probe.readiness,
+        peers: probe.peers,
         metrics: Effect.map(probe.metrics, samples)
       }))
     const kinds = ["message", "op", "read", "identity"] as const
@@ -45,7 +128,8 @@ export const status = Command.make(
     // half the way there and back is not counted; what matters here are seconds
     const aheadMs = time - asked
     if (json) {
-      const { problems, ready, trees } = readiness
+      const { problems, ready, trees, warnings } = readiness
+      const { records: treeRecords, ...standing } = peers
       yield* printJson({
         peer_id,
         url,
@@ -55,18 +139,21 @@ export const status = Command.make(
         time,
         ready,
         problems,
+        warnings,
         trees,
         records,
         disk_bytes: diskBytes,
-        queued
+        queued,
+        tree_records: treeRecords,
+        ...standing
       })
     } else {
       yield* row("node", bold(peer_id))
       yield* row("api", url)
-      for (const address of addresses) yield* row("address", address)
-      if (network !== "") yield* row("network", network)
-      yield* row("version", version)
-      yield* row("state", readiness.ready ? green("ready") : `${red("not ready")}: ${readiness.problems.join("; ")}`)
+      for (const address of addresses) yield* row("address", harmless(address))
+      if (network !== "") yield* row("network", harmless(network))
+      yield* row("version", harmless(version))
+      yield* printReadiness(readiness)
       const [messages, ops, reads, identities] = kinds.map((kind) => records[kind]!)
       yield* row("records", `${messages} messages, ${ops} group ops, ${reads} read marks, ${identities} identities`)
       yield* row("disk", `${mebibytes(diskBytes)}, ${queued} records queued`)
@@ -78,12 +165,14 @@ export const status = Command.make(
           `${Math.round(Math.abs(aheadMs) / 1000)} s ${aheadMs > 0 ? "ahead of" : "behind"} this computer`
         )
       }
+      yield* printPeers(peers, time)
     }
     if (!readiness.ready) return yield* failure(`the node is not ready: ${readiness.problems.join("; ")}`)
   })
 ).pipe(
   Command.withDescription(
-    "Show who a node is, whether it is ready, and what it holds. Exit code 1 when it is not ready."
+    "Show who a node is, whether it is ready, what it holds, and how it stands with other nodes: who is connected, the last "
+      + "comparison with each, and when all records were last found equal. Exit code 1 when it is not ready."
   ),
   Command.withShortDescription("Show the state of a node")
 )
