@@ -1,0 +1,142 @@
+/**
+ * The disk of a simulated node: a store in memory that outlives the node's runs, as a file does. A kill loses what was
+ * not committed and nothing else. Commits take time and may fail; the disk can be wiped, or set back to an old copy.
+ *
+ * It remembers every record that was ever committed since it was new, which is what the oracle asks.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Hashing } from "../domain/hashing.ts"
+import * as Hlc from "../domain/hlc.ts"
+import type { Kind, Record } from "../domain/record.ts"
+import { slotOf } from "../domain/variants.ts"
+import { layerMemory } from "../layers/store/memory.ts"
+import type { NetworkId } from "../services/NetworkId.ts"
+import { type InLine, Store, StoreError } from "../services/Store.ts"
+import type { Random } from "./random.ts"
+
+export interface DiskConditions {
+  /** A commit takes up to this long, ms: half of it before it has happened, half before it is told. */
+  readonly commitMsMax: number
+  /** Commits that fail, 0 to 1: they may be tried again. */
+  readonly failRate: number
+}
+
+export const goodDisk: DiskConditions = { commitMsMax: 20, failRate: 0 }
+
+const kinds: ReadonlyArray<Kind> = ["op", "read", "identity", "message"]
+const scanned = 1_000
+
+export interface DiskOptions {
+  readonly random: Random
+  readonly context: Context.Context<Hashing | NetworkId>
+  readonly conditions?: DiskConditions | undefined
+  /** Told of each commit that has happened. */
+  readonly committed?: ((records: ReadonlyArray<Record>, outcomes: ReadonlyArray<string>) => void) | undefined
+}
+
+/** What a disk held at some time. */
+export interface Copy {
+  readonly records: ReadonlyArray<Record>
+}
+
+export class Disk {
+  readonly #options: DiskOptions
+  #store: Store["Service"]
+  #lastCommit = 0
+  #ever = new Map<string, Record>()
+  /** How often it was wiped or set back. */
+  generation = 0
+  conditions: DiskConditions
+
+  constructor(options: DiskOptions) {
+    this.#options = options
+    this.conditions = options.conditions ?? goodDisk
+    this.#store = this.#empty()
+  }
+
+  #empty(): Store["Service"] {
+    const built = Layer.build(layerMemory).pipe(Effect.scoped, Effect.provideContext(this.#options.context))
+    return Context.get(Effect.runSync(built), Store)
+  }
+
+  /** The variants that were committed since the disk was new, by slot and id; also those that were replaced since. */
+  get ever(): ReadonlyMap<string, Record> {
+    return this.#ever
+  }
+
+  hasEver(record: Record): boolean {
+    return this.#ever.has(keyOf(record))
+  }
+
+  /** All that is stored, by kind and id. */
+  records(): ReadonlyArray<Record> {
+    const all: Array<Record> = []
+    for (const kind of kinds) {
+      for (let afterId: string | undefined;;) {
+        const page = Effect.runSync(
+          this.#store.scan({ kind, limit: scanned, ...(afterId === undefined ? {} : { afterId }) })
+        )
+        all.push(...page)
+        if (page.length < scanned) break
+        afterId = page.at(-1)!.id
+      }
+    }
+    return all
+  }
+
+  copy(): Copy {
+    return { records: this.records() }
+  }
+
+  wipe(): void {
+    this.restore({ records: [] })
+  }
+
+  /** Not while a node runs on it. */
+  restore(copy: Copy): void {
+    this.generation++
+    this.#store = this.#empty()
+    this.#lastCommit = 0
+    this.#ever = new Map()
+    if (copy.records.length > 0) Effect.runSync(this.#commit(copy.records, Hlc.zero))
+  }
+
+  #commit(records: ReadonlyArray<Record>, aged: Hlc.Hlc) {
+    return Effect.map(this.#store.commit(records, aged), (commit) => {
+      this.#lastCommit = commit.number
+      for (const record of records) this.#ever.set(keyOf(record), record)
+      return commit
+    })
+  }
+
+  /** The port for one run of a node. Its commits are counted from 1. */
+  open(): Store["Service"] {
+    const store = this.#store
+    const { committed, random } = this.#options
+    const before = this.#lastCommit
+    const inLine = <A>(answer: InLine<A>): InLine<A> => ({ ...answer, commit: answer.commit - before })
+    return Store.of({
+      ...store,
+      commit: (records, aged) =>
+        Effect.suspend(() => {
+          const { commitMsMax, failRate } = this.conditions
+          const pause = () => Effect.sleep(random.unit() * commitMsMax / 2)
+          if (random.chance(failRate)) {
+            return Effect.andThen(pause(), Effect.fail(new StoreError({ reason: "io", message: "a simulated fault" })))
+          }
+          return pause().pipe(
+            Effect.andThen(this.#commit(records, aged)),
+            Effect.tap(({ outcomes }) => Effect.sync(() => committed?.(records, outcomes))),
+            Effect.tap(pause),
+            Effect.map((commit) => ({ ...commit, number: commit.number - before }))
+          )
+        }),
+      leaves: (query) => Effect.map(store.leaves(query), inLine),
+      recent: (floor) => Effect.map(store.recent(floor), inLine)
+    })
+  }
+}
+
+const keyOf = (record: Record): string => `${slotOf(record)} ${record.id}`
