@@ -184,7 +184,7 @@ const naive = (path: string): Subject => {
 
 const layered = (store: Store["Service"], path: string): Subject => ({
   name: "the layer",
-  prepare: (batch) => () => Effect.runPromise(store.commit(batch)),
+  prepare: (batch) => () => Effect.runPromise(store.commit(batch, Hlc.zero)),
   page: (chatId) => Effect.runPromise(store.page({ chatId, direction: "before", floor: Hlc.zero, limit: 50 })),
   // Through the log, which only the layer's own thread may bring into the file.
   bytes: () => {

@@ -4,7 +4,12 @@
  * as one failure each; the exit code is 0 only when something ran and nothing failed. Arguments are those of
  * `vitest run`.
  */
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { parseCLI, startVitest, type Vitest } from "vitest/node"
+
+// compiled code is kept between processes and threads, of which tests start very many
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "node-compile-cache")
 
 interface Counts {
   passed: number

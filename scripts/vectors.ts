@@ -5,6 +5,8 @@
  *
  *     node scripts/vectors.ts            rewrite the files; a test fails while they differ from what the code gives
  *
+ * What nodes say to each other is in `vectors-network.ts` and `vectors-sync.ts`.
+ *
  * Hashes and signatures come from noble, not from the libraries that a node uses; Merkle hashes are worked out here,
  * without `domain/merkle`. So a vector that both sides meet was computed twice.
  */
@@ -42,7 +44,7 @@ export const hashes: Hashes = {
   keccak256: (bytes) => keccak_256(bytes)
 }
 
-const hex = (bytes: Uint8Array | string): string => `0x${typeof bytes === "string" ? bytes : Bytes.toHex(bytes)}`
+export const hex = (bytes: Uint8Array | string): string => `0x${typeof bytes === "string" ? bytes : Bytes.toHex(bytes)}`
 const repeat = (byte: string, count: number): string => byte.repeat(count)
 
 // ---------------------------------------------------------------------------------------------------------------- keys
@@ -81,15 +83,15 @@ const user = (byte: string) => {
   const privateKey = Bytes.fromHex(repeat(byte, 32))
   return { privateKey, address: addressOf(privateKey) }
 }
-const alice = user("11")
-const bob = user("22")
-const carol = user("33")
-const edNode: NodePrivateKey = { type: "ed25519", privateKey: Bytes.fromHex(repeat("44", 32)) }
-const edNode2: NodePrivateKey = { type: "ed25519", privateKey: Bytes.fromHex(repeat("66", 32)) }
+export const alice = user("11")
+export const bob = user("22")
+export const carol = user("33")
+export const edNode: NodePrivateKey = { type: "ed25519", privateKey: Bytes.fromHex(repeat("44", 32)) }
+export const edNode2: NodePrivateKey = { type: "ed25519", privateKey: Bytes.fromHex(repeat("66", 32)) }
 const ecNode: NodePrivateKey = { type: "secp256k1", privateKey: Bytes.fromHex(repeat("55", 32)) }
-const networkKey = Bytes.fromHex(repeat("77", 32))
+export const networkKey = Bytes.fromHex(repeat("77", 32))
 const nonce = "000102030405060708090a0b0c0d0e0f" as Ids.Nonce
-const ts = 1_700_000_000_000
+export const ts = 1_700_000_000_000
 const tsMax = 2 ** 48 - 1
 
 // -------------------------------------------------------------------------------------------------------------- sealing
@@ -176,7 +178,7 @@ const hlc = Hlc.make(ts + 5, 0)
 const sorted = (...addresses: ReadonlyArray<Ids.Address>): ReadonlyArray<Ids.Address> => [...addresses].sort()
 const byAlice: Seal = { user: alice, node: edNode }
 
-const message = (change: Partial<Message> = {}, by: Partial<Seal> = {}): Message =>
+export const message = (change: Partial<Message> = {}, by: Partial<Seal> = {}): Message =>
   seal<Message>(
     {
       kind: "message",
@@ -192,13 +194,13 @@ const message = (change: Partial<Message> = {}, by: Partial<Seal> = {}): Message
     { ...byAlice, ...by }
   )
 
-const op = (change: Partial<Op>, by: Partial<Seal> = {}): Op =>
+export const op = (change: Partial<Op>, by: Partial<Seal> = {}): Op =>
   seal<Op>(
     { kind: "op", chatId: groupChat, actor: alice.address, ts, op: 1, role: 0, targets: [bob.address], hlc, ...change },
     { ...byAlice, ...by }
   )
 
-const read = (change: Partial<Read> = {}, by: Partial<Seal> = {}): Read =>
+export const read = (change: Partial<Read> = {}, by: Partial<Seal> = {}): Read =>
   seal<Read>(
     {
       kind: "read",
@@ -213,13 +215,13 @@ const read = (change: Partial<Read> = {}, by: Partial<Seal> = {}): Read =>
     { user: bob, node: edNode, ...by }
   )
 
-const identity = (change: Partial<Identity> = {}, by: Partial<Seal> = {}): Identity =>
+export const identity = (change: Partial<Identity> = {}, by: Partial<Seal> = {}): Identity =>
   seal<Identity>(
     { kind: "identity", address: alice.address, ts, blob: Uint8Array.of(1, 2, 3), hlc, ...change },
     { ...byAlice, ...by }
   )
 
-const create = op({ op: 0, targets: sorted(bob.address, carol.address), title: "plan", nonce })
+export const create = op({ op: 0, targets: sorted(bob.address, carol.address), title: "plan", nonce })
 const promote = op({ role: 1, targets: [bob.address], hlc: Hlc.make(ts + 6, 0) })
 const observed = [dotOf(create.id, bob.address), dotOf(promote.id, bob.address)].sort() as Array<Dot>
 
@@ -821,7 +823,7 @@ const invalidRecords = () => {
   }
 }
 
-/** All files by name; the value of each is written as JSON. */
+/** All files of records by name; the value of each is written as JSON. */
 export const build = (): { readonly [file: string]: unknown } => ({
   "ids.json": ids(),
   "signatures.json": signatures(),
@@ -838,7 +840,12 @@ export const build = (): { readonly [file: string]: unknown } => ({
 
 export const toText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
-if (import.meta.main) {
+const write = async (): Promise<void> => {
   const folder = new URL("../test/vectors/", import.meta.url)
-  for (const [file, value] of Object.entries(build())) writeFileSync(new URL(file, folder), toText(value))
+  const [network, sync] = [await import("./vectors-network.ts"), await import("./vectors-sync.ts")]
+  const files = { ...build(), ...network.build(), ...await sync.build() }
+  for (const [file, value] of Object.entries(files)) writeFileSync(new URL(file, folder), toText(value))
 }
+
+// not awaited here: the other modules import this one, and would wait for it
+if (import.meta.main) void write()

@@ -1,0 +1,219 @@
+/**
+ * How fast does a fresh node fetch everything from another, what does it cost beside the records themselves, and does the
+ * source still answer meanwhile?
+ *
+ * Two real processes on loopback. The source's directory is filled first with `--messages N` signed messages. Beside it, in
+ * the same run: how many signatures a second this machine verifies with nothing else to do, which bounds the rate.
+ */
+import { Context, Effect, Layer } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import * as Bytes from "../src/domain/bytes.ts"
+import type { Hashes } from "../src/domain/hashing.ts"
+import * as Hlc from "../src/domain/hlc.ts"
+import * as Ids from "../src/domain/ids.ts"
+import type { Message } from "../src/domain/record.ts"
+import { recordDigest } from "../src/domain/signature.ts"
+import * as Wire from "../src/domain/wire.ts"
+import { loadWasm } from "../src/layers/crypto/hashing.ts"
+import * as Verifier from "../src/layers/crypto/verifier.ts"
+import { layerSqlite } from "../src/layers/store/sqlite.ts"
+import { Store } from "../src/services/Store.ts"
+import { Verifier as VerifierService } from "../src/services/Verifier.ts"
+import { isQuick, percentiles, table, writeResults } from "./measure.ts"
+
+interface Native {
+  readonly publicKeyCreate: (key: Uint8Array, compressed: boolean) => Uint8Array
+  readonly ecdsaSign: (
+    digest: Uint8Array,
+    key: Uint8Array
+  ) => { readonly signature: Uint8Array; readonly recid: number }
+}
+const native = createRequire(import.meta.url)("secp256k1") as Native
+
+const given = process.argv.indexOf("--messages")
+const total = given > 0 ? Number(process.argv[given + 1]) : isQuick ? 20_000 : 200_000
+const userCount = 200
+const waitMsMax = 600_000
+const node = "12D3KooWGRUzVgkGbtAdVg7oFbuzDtQYMDxXJfYXxKJAXmQ1Vv1Z" as Ids.NodeId
+
+interface User {
+  readonly key: Uint8Array
+  readonly address: Ids.Address
+}
+
+const userOf = (hashes: Hashes, n: number): User => {
+  const key = new Uint8Array(32)
+  new DataView(key.buffer).setUint32(0, n + 1)
+  const hash = hashes.keccak256(native.publicKeyCreate(key, false).subarray(1))
+  return { key, address: Bytes.toHex(hash.subarray(12)) as Ids.Address }
+}
+
+const signed = (hashes: Hashes, users: ReadonlyArray<User>, n: number, ms: number): Message => {
+  const [sender, peer] = [users[n % userCount]!, users[(n * 7 + 1) % userCount]!]
+  const fields = {
+    chatId: Ids.dmChatId(hashes, sender.address, peer.address),
+    sender: sender.address,
+    ts: ms,
+    msgType: 0,
+    content: `${String(n).padStart(8, "0")} `.padEnd(300, "a message of some length ")
+  }
+  const id = Ids.messageId(hashes, fields)
+  const unsigned: Message = {
+    kind: "message",
+    id,
+    ...fields,
+    peer: peer.address,
+    node,
+    sig: new Uint8Array(65),
+    sigVersion: 1,
+    hlc: Hlc.make(ms, n & 0xffff)
+  }
+  const { recid, signature } = native.ecdsaSign(recordDigest(hashes, unsigned), sender.key)
+  const sig = new Uint8Array(65)
+  sig.set(signature)
+  sig[64] = recid
+  return { ...unsigned, sig }
+}
+
+/** Fills a directory; gives the bytes of its records as they travel, and signatures to verify. */
+const fill = (directory: string) =>
+  Effect.gen(function*() {
+    const hashes = yield* loadWasm
+    const store = Context.get(yield* Layer.build(layerSqlite({ directory })), Store)
+    const users = Array.from({ length: userCount }, (_, n) => userOf(hashes, n))
+    const startMs = Date.now() - 3_600_000 - total
+    let bytes = 0
+    const sample: Array<{ readonly digest: Uint8Array; readonly rs: Uint8Array; readonly v: 0 | 1 }> = []
+    for (let at = 0; at < total; at += 1_000) {
+      const batch = Array.from({ length: Math.min(1_000, total - at) }, (_, i) =>
+        signed(hashes, users, at + i, startMs + at + i))
+      for (const message of batch) {
+        bytes += Wire.encode(message).length
+        if (sample.length < 20_000) {
+          sample.push({
+            digest: recordDigest(hashes, message),
+            rs: message.sig.subarray(0, 64),
+            v: message.sig[64] as 0 | 1
+          })
+        }
+      }
+      yield* store.commit(batch, Hlc.zero)
+    }
+    return { bytes, sample }
+  }).pipe(Effect.scoped)
+
+const verifyRate = (
+  sample: ReadonlyArray<{ readonly digest: Uint8Array; readonly rs: Uint8Array; readonly v: 0 | 1 }>
+) =>
+  Effect.gen(function*() {
+    const verifier = Context.get(yield* Layer.build(Verifier.layer()), VerifierService)
+    yield* verifier.recoverAll(sample.slice(0, 500))
+    const start = performance.now()
+    for (let at = 0; at < sample.length; at += 500) yield* verifier.recoverAll(sample.slice(at, at + 500))
+    return sample.length / (performance.now() - start) * 1_000
+  }).pipe(Effect.scoped)
+
+interface Process {
+  readonly child: ChildProcess
+  readonly api: string
+  readonly address: string
+}
+
+const start = async (directory: string, more: ReadonlyArray<string>): Promise<Process> => {
+  const main = new URL("../src/main.ts", import.meta.url).pathname
+  const args = ["node", "--json", "--data", directory, "--http", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"]
+  const child = spawn(process.execPath, [main, ...args, ...more], { stdio: ["ignore", "pipe", "ignore"] })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { addresses, api } = JSON.parse(line) as { readonly addresses: ReadonlyArray<string>; readonly api: string }
+    return { child, api, address: addresses[0]! }
+  }
+  throw new Error("a node ended before it was ready")
+}
+
+/** User and system time of a process so far, ms. */
+const cpuMsOf = ({ child }: Process): number => {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]!.split(" ")
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+const sampleOf = async (api: string, name: string): Promise<number> => {
+  const text = await (await fetch(`${api}/metrics`)).text()
+  let sum = 0
+  for (const line of text.split("\n")) {
+    if (line.startsWith(name) && /^[{ ]/.test(line.slice(name.length))) sum += Number(line.slice(line.lastIndexOf(" ")))
+  }
+  return sum
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+const run = async () => {
+  const directory = mkdtempSync(join(tmpdir(), "p2p-mes-bench-"))
+  const processes: Array<Process> = []
+  try {
+    const { bytes, sample } = await Effect.runPromise(fill(join(directory, "source")))
+    const verified = await Effect.runPromise(verifyRate(sample))
+    const source = await start(join(directory, "source"), [])
+    processes.push(source)
+    while ((await fetch(`${source.api}/readyz`)).status !== 200) await pause(50)
+    const fresh = await start(join(directory, "fresh"), ["--bootstrap", source.address])
+    processes.push(fresh)
+    const cpuBefore = processes.map(cpuMsOf)
+    const latencies: Array<number> = []
+    let [startMs, count] = [performance.now(), 0]
+    const endMs = startMs + waitMsMax
+    let nextLookMs = 0
+    while (count < total) {
+      if (performance.now() > endMs) throw new Error(`${count} of ${total} messages after ${waitMsMax} ms`)
+      const asked = performance.now()
+      await (await fetch(`${source.api}/node?challenge=${"00".repeat(32)}`)).text()
+      latencies.push(performance.now() - asked)
+      await pause(15)
+      if (performance.now() < nextLookMs) continue
+      nextLookMs = performance.now() + 100
+      const now = await sampleOf(fresh.api, "p2p_mes_records_committed_total")
+      if (count === 0) startMs = performance.now()
+      count = now
+    }
+    const wallMs = performance.now() - startMs
+    const cpuMs = processes.map((each, i) => cpuMsOf(each) - cpuBefore[i]!)
+    const syncBytes = await sampleOf(fresh.api, "p2p_mes_sync_bytes_total") || Number.NaN
+    const [p50, p99] = percentiles(latencies, [50, 99]) as [number, number]
+    return {
+      messages: total,
+      seconds: wallMs / 1_000,
+      perSecond: total / wallMs * 1_000,
+      verifiedPerSecond: verified,
+      cpuMicrosSource: cpuMs[0]! / total * 1_000,
+      cpuMicrosFresh: cpuMs[1]! / total * 1_000,
+      recordBytes: bytes,
+      syncBytes,
+      sourceMillisP50: p50,
+      sourceMillisP99: p99
+    }
+  } finally {
+    for (const { child } of processes) child.kill("SIGKILL")
+    await pause(200)
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const result = await run()
+process.stdout.write(`${
+  table(["what", "value"], [
+    ["messages", result.messages],
+    ["messages a second", result.perSecond],
+    ["signatures a second, nothing else to do", result.verifiedPerSecond],
+    ["CPU µs a message, source", result.cpuMicrosSource],
+    ["CPU µs a message, fresh node", result.cpuMicrosFresh],
+    ["bytes of records", result.recordBytes],
+    ["bytes of sync frames / bytes of records", result.syncBytes / result.recordBytes],
+    ["answers of the source meanwhile, p50 ms", result.sourceMillisP50],
+    ["answers of the source meanwhile, p99 ms", result.sourceMillisP99]
+  ])
+}\n${writeResults("catch-up", ["effect", "libp2p", "secp256k1"], result)}\n`)
