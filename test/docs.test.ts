@@ -102,7 +102,7 @@ const commandProblems = (path: string, text: string): ReadonlyArray<string> =>
   })
 
 const metricsIn = (text: string): ReadonlySet<string> =>
-  new Set(allOf(text, /Metric\.(?:counter|gauge|histogram|summary|frequency|timer)\(\s*"([a-z0-9_]+)"/g))
+  new Set(allOf(text, /\b(?:Metric\.)?(?:counter|gauge|histogram|summary|frequency|timer)\(\s*"([a-z0-9_]+)"/g))
 const metricsNamed = (text: string): ReadonlySet<string> => new Set(allOf(text, /\b(p2p_mes_[a-z0-9_]+)/g))
 const metricProblems = (source: string, page: string): ReadonlyArray<string> => {
   const [made, named] = [metricsIn(source), metricsNamed(page)]
