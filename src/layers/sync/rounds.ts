@@ -20,6 +20,8 @@ import * as Line from "./line.ts"
 
 /** Records judged at a time. Their signatures are one call; between two of these the event loop is free. */
 const judgedAtOnce = 128
+/** Slices under judgement at once, where their order is of no matter: threads check signatures meanwhile. */
+const slicesAtOnce = 3
 /** Records decoded between two turns of the event loop: some milliseconds. */
 const decodedAtOnce = 64
 
@@ -175,17 +177,19 @@ export const take = Effect.fnUntraced(function*(ground: Ground, peer: Line.Line,
         return undefined
     }
   }
-  const judge = Effect.gen(function*() {
-    for (let at = 0; at < records.length; at += judgedAtOnce) {
-      const slice = records.slice(at, at + judgedAtOnce)
-      for (const judgement of yield* Effect.mapError(ground.intake.take(slice, from), storeFailed)) {
-        const lie = count(judgement)
-        if (lie !== undefined) return yield* lie
-      }
+  const slices = Array.from(
+    { length: Math.ceil(records.length / judgedAtOnce) },
+    (_, i) => records.slice(i * judgedAtOnce, (i + 1) * judgedAtOnce)
+  )
+  const judge = Effect.fnUntraced(function*(slice: ReadonlyArray<Record>) {
+    for (const judgement of yield* Effect.mapError(ground.intake.take(slice, from), storeFailed)) {
+      const lie = count(judgement)
+      if (lie !== undefined) return yield* lie
     }
-    return took
   })
-  return yield* Effect.timeoutOrElse(judge, {
+  // ops may need those before them; of others some slices are decided while the signatures of the next are checked
+  const concurrency = records.some(({ kind }) => kind === "op") ? 1 : slicesAtOnce
+  return yield* Effect.timeoutOrElse(Effect.as(Effect.forEach(slices, judge, { concurrency, discard: true }), took), {
     duration: takeMsMax,
     orElse: () => Effect.fail(new Line.RoundError({ reason: "store", message: "this node cannot write fast enough" }))
   })
