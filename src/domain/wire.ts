@@ -5,10 +5,12 @@
  * Decoding is strict by construction: what was read is encoded again and must give the same bytes. That refuses
  * unsorted keys, long forms, floats, invalid UTF-8 and indefinite lengths in one place.
  */
-import { decode as decodeCbor, encode as encodeCbor, rfc8949EncodeOptions, Token, Tokenizer, Type } from "cborg"
+import { decode as decodeCbor, Token, Tokenizer, Type } from "cborg"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Bytes from "./bytes.ts"
+import { readMessage } from "./canonical-read.ts"
+import { encode } from "./canonical.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"
 import * as Ids from "./ids.ts"
@@ -76,12 +78,7 @@ export const toValue = (record: Record): { readonly [key: string]: unknown } => 
   }
 }
 
-/** Canonical bytes of a record, in a buffer of their own size. */
-export const encode = (record: Record): Uint8Array => {
-  const bytes = encodeCbor(toValue(record), rfc8949EncodeOptions)
-  // cborg may give a view of a working buffer of 64 KiB, which a queue would keep alive and a worker would be sent
-  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
-}
+export { encode }
 
 /** Takes the keys of a map one by one; what is left at the end was not expected. */
 class Reader {
@@ -271,6 +268,11 @@ export const reading = <A>(read: () => A): Result.Result<A, InvalidRecord> => {
  */
 export const decode = (hashes: Hashes, kind: Kind, bytes: Uint8Array): Result.Result<Record, InvalidRecord> =>
   reading(() => {
+    const message = kind === "message" ? readMessage(bytes) : undefined
+    if (message !== undefined) {
+      const record: Record = { kind: "message", id: Ids.messageId(hashes, message), ...message }
+      if (Bytes.equal(encode(record), bytes)) return record
+    }
     const record = fromValue(hashes, kind, decodeExact(bytes))
     if (!Bytes.equal(encode(record), bytes)) throw invalid("cbor", "the encoding is not canonical")
     return record

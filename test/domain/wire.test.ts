@@ -3,6 +3,7 @@ import { encode as encodeCbor, rfc8949EncodeOptions } from "cborg"
 import { Result } from "effect"
 import { cborBytes, cborEntries, cborHead, cborMap, cborText } from "../../scripts/vectors.ts"
 import * as Bytes from "../../src/domain/bytes.ts"
+import { readMessage } from "../../src/domain/canonical-read.ts"
 import type { Kind, Op, Record as Rec } from "../../src/domain/record.ts"
 import * as Wire from "../../src/domain/wire.ts"
 import { aMessage, anIdentity, anOp, aRecord, Dice, hashes, kinds, Seed, users } from "./records.ts"
@@ -34,6 +35,25 @@ const replaced = (entries: Entries, key: string, value: Uint8Array): Uint8Array 
   cborMap(entries.map((entry) => [entry[0], entry[0] === key ? value : entry[1]]))
 
 describe("wire", () => {
+  it.prop("is what a general encoder gives for the same map", [Seed], ([seed]) => {
+    const dice = new Dice(seed)
+    for (const kind of kinds) {
+      const record = aRecord(kind, dice)
+      const expected = (each: Rec) => Bytes.toHex(encodeCbor(Wire.toValue(each), rfc8949EncodeOptions))
+      assert.strictEqual(Bytes.toHex(Wire.encode(record)), expected(record))
+      // lengths and numbers at every change of their heads
+      for (const length of [0, 23, 24, 255, 256, 32 * 1024, 65_535, 65_536, 100_000]) {
+        const ts = length + 2 ** 32 * (length % 3)
+        const long: Rec = record.kind === "message"
+          ? { ...record, ts, content: "aé€😀\ud800".repeat(length).slice(0, length), control: new Uint8Array(length) }
+          : record.kind === "identity"
+          ? { ...record, ts, blob: new Uint8Array(length) }
+          : { ...record, ts }
+        assert.strictEqual(Bytes.toHex(Wire.encode(long)), expected(long))
+      }
+    }
+  }, { arbitrary: { runs: 30 } })
+
   it.prop("gives back every record, its id recomputed", [Seed], ([seed]) => {
     const dice = new Dice(seed)
     for (const kind of kinds) {
@@ -80,6 +100,20 @@ describe("wire", () => {
       cborMap(entries.map(([key, value]) => [key === "ts" ? "\ufeffts" : key, value])),
       "BOM in a key"
     )
+  })
+
+  it.prop("of a message is read straight along, and nothing of what it came in is kept", [Seed], ([seed]) => {
+    const message = aMessage(new Dice(seed))
+    const bytes = Wire.encode(message)
+    const frame = new Uint8Array(bytes.length + 10)
+    frame.set(bytes, 5)
+    const { id: _, kind: __, ...fields } = message
+    const read = readMessage(frame.subarray(5, 5 + bytes.length))
+    frame.fill(0)
+    assert.deepStrictEqual(read, fields)
+    // cut anywhere, or with a byte too many, it is not this way's to read
+    for (let at = 0; at < bytes.length; at++) assert.isUndefined(readMessage(bytes.subarray(0, at)))
+    assert.isUndefined(readMessage(Bytes.concat([bytes, Uint8Array.of(0)])))
   })
 
   it.prop("has one form: the keys in the order of their encoding, integers and lengths shortest", [Seed], ([seed]) => {
