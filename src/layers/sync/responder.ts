@@ -72,7 +72,7 @@ const greet = Effect.fnUntraced(function*(ground: Rounds.Ground, line: Line.Line
       line,
       wrong,
       wrong === "network"
-        ? `it belongs to network ${JSON.stringify(theirs.network)}, this node to ${JSON.stringify(ground.network)}`
+        ? `it belongs to the network ${JSON.stringify(theirs.network)}, not to ${JSON.stringify(ground.network)}`
         : wrong === "key"
         ? "it has another network key"
         : `it speaks version ${theirs.version} of sync`

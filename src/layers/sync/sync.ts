@@ -142,10 +142,12 @@ export const layer = Layer.effect(
         const standing = standingOf(peer)
         const busy = error.reason === "refused" &&
           (error.refusal === "busy" || error.refusal === "building" || error.refusal === "horizon")
-        if (!busy && error.reason !== "unready" && error.reason !== "closed") {
+        const foreign = error.refusal === "network" || error.refusal === "key"
+        // the network says by itself whom it leaves, and why
+        if (!busy && !foreign && error.reason !== "unready" && error.reason !== "closed") {
           yield* say(peer, error.message, Effect.logWarning(`no sync with ${peer}: ${error.message}`))
         }
-        if (error.refusal === "network" || error.refusal === "key") {
+        if (foreign) {
           yield* network.shun(peer, shunMs(1), error.message)
         } else if (standing.blame(error.reason)) {
           const times = (offences.get(peer) ?? 0) + 1
