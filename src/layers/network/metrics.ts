@@ -1,8 +1,7 @@
 /** What the network counts. Updates are plain function calls, for callbacks of libp2p. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-
-const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+import { counter, labelled } from "../labelled.ts"
 
 const peers = Metric.gauge("p2p_mes_network_peers", { description: "Connected peers" })
 const known = Metric.gauge("p2p_mes_network_known_peers", { description: "Peers remembered, connected or not" })
@@ -39,19 +38,11 @@ export interface NetworkMetrics {
 
 export const make: Effect.Effect<NetworkMetrics> = Effect.gen(function*() {
   const context = yield* Effect.context<never>()
-  const labelled = (metric: typeof judged, label: string) => {
-    const known = new Map<string, typeof judged>()
-    return (value: string): void => {
-      let found = known.get(value)
-      if (found === undefined) known.set(value, found = Metric.withAttributes(metric, { [label]: value }))
-      found.updateUnsafe(1, context)
-    }
-  }
-  const countJudged = labelled(judged, "verdict")
+  const countJudged = labelled(judged, "verdict", context)
   return {
     peers: (count) => peers.updateUnsafe(count, context),
     known: (count) => known.updateUnsafe(count, context),
-    dialled: labelled(dials, "result"),
+    dialled: labelled(dials, "result", context),
     published: (bytes, recipients) => {
       publishedBytes.updateUnsafe(bytes, context)
       if (recipients === 0) unheard.updateUnsafe(1, context)
@@ -61,10 +52,10 @@ export const make: Effect.Effect<NetworkMetrics> = Effect.gen(function*() {
       judgedBytes.updateUnsafe(bytes, context)
     },
     judging: (count) => judging.updateUnsafe(count, context),
-    mended: labelled(mended, "remedy"),
-    stream: labelled(streams, "result"),
+    mended: labelled(mended, "remedy", context),
+    stream: labelled(streams, "result", context),
     shunned: () => shunned.updateUnsafe(1, context),
-    refused: labelled(refused, "reason"),
+    refused: labelled(refused, "reason", context),
     stray: () => stray.updateUnsafe(1, context)
   }
 })

@@ -2,15 +2,16 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Collected } from "../../services/Store.ts"
+import { counter, labelled } from "../labelled.ts"
 
-const collected = Metric.counter("p2p_mes_collected_total", {
-  description: "Aged records deleted, by kind",
-  incremental: true
-})
-const failures = Metric.counter("p2p_mes_collect_failures_total", {
-  description: "Steps of the collector that failed and were tried again",
-  incremental: true
-})
+const collected = counter(
+  "p2p_mes_collected_total",
+  "Aged records deleted, by kind"
+)
+const failures = counter(
+  "p2p_mes_collect_failures_total",
+  "Steps of the collector that failed and were tried again"
+)
 const chunkMs = Metric.histogram("p2p_mes_collect_chunk_milliseconds", {
   description: "Duration of one step of the collector",
   boundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000]
@@ -21,12 +22,11 @@ const held = Metric.gauge("p2p_mes_collector_held", {
 })
 
 export const make = Effect.map(Effect.context<never>(), (context) => {
-  const messages = Metric.withAttributes(collected, { kind: "message" })
-  const reads = Metric.withAttributes(collected, { kind: "read" })
+  const countCollected = labelled(collected, "kind", context)
   return {
     collected: (counts: Collected, ms: number) => {
-      messages.updateUnsafe(counts.messages, context)
-      reads.updateUnsafe(counts.reads, context)
+      countCollected("message", counts.messages)
+      countCollected("read", counts.reads)
       chunkMs.updateUnsafe(ms, context)
     },
     failed: () => failures.updateUnsafe(1, context),

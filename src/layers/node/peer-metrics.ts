@@ -1,8 +1,7 @@
 /** What a node counts of its dealings with peers: intake, gossip, clocks. In the manner of `metrics.ts`. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-
-const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+import { counter, labelled } from "../labelled.ts"
 
 const judged = counter("p2p_mes_intake_records_total", "Records that peers brought, by what became of them")
 const waitingDropped = counter(
@@ -30,25 +29,20 @@ export type Outcome = "delivered" | "unheard" | "failed"
 
 export const make = Effect.gen(function*() {
   const context = yield* Effect.context<never>()
-  const cache = new Map<string, typeof judged>()
-  const count = (metric: typeof judged, label: string, value: string, by = 1): void => {
-    const name = `${metric.id} ${value}`
-    let found = cache.get(name)
-    if (found === undefined) cache.set(name, found = Metric.withAttributes(metric, { [label]: value }))
-    found.updateUnsafe(by, context)
-  }
+  const countDropped = labelled(waitingDropped, "reason", context)
+  const countPublished = labelled(published, "outcome", context)
   return {
-    judged: (judgement: string) => count(judged, "judgement", judgement),
+    judged: labelled(judged, "judgement", context),
     waitingDropped: (reason: "full" | "expired" | "far" | "peer-gone", records: number) => {
-      if (records > 0) count(waitingDropped, "reason", reason, records)
+      if (records > 0) countDropped(reason, records)
     },
     waiting: (records: number, bytes: number) => {
       waiting.updateUnsafe(records, context)
       waitingBytes.updateUnsafe(bytes, context)
     },
-    received: (verdict: string) => count(received, "verdict", verdict),
+    received: labelled(received, "verdict", context),
     published: (outcome: Outcome, records: number) => {
-      count(published, "outcome", outcome)
+      countPublished(outcome)
       if (outcome === "delivered") publishedRecords.updateUnsafe(records, context)
     },
     outboxDropped: (records: number) => outboxDropped.updateUnsafe(records, context),

@@ -1,11 +1,12 @@
 /** What the Merkle trees tell about themselves. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import { counter } from "../labelled.ts"
 
-const rebuilds = Metric.counter("p2p_mes_tree_rebuilds_total", {
-  description: "Times the Merkle trees were dropped and built anew",
-  incremental: true
-})
+const rebuilds = counter(
+  "p2p_mes_tree_rebuilds_total",
+  "Times the Merkle trees were dropped and built anew"
+)
 const behind = Metric.gauge("p2p_mes_tree_horizon_behind_milliseconds", {
   description: "How far the newest horizon of the trees is behind the wall clock"
 })

@@ -153,7 +153,6 @@ export const layer = Layer.effect(
           const times = (offences.get(peer) ?? 0) + 1
           if (offences.size >= offendersMax) offences.delete(offences.keys().next().value!)
           offences.set(peer, times)
-          metrics.shunned()
           yield* network.shun(peer, shunMs(times), error.message)
         }
         return {
