@@ -6,9 +6,9 @@ import * as Bytes from "../../domain/bytes.ts"
 import type { Hashes } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import type { Span } from "../../domain/horizon.ts"
+import { bucketOf } from "../../domain/merkle.ts"
 import { type Domain, domainOf, type Kind, type Record } from "../../domain/record.ts"
 import type { LeafChange } from "../../services/Store.ts"
-import { bucketOf } from "./packing.ts"
 
 /** BLAKE3 of a record's leaf, 32 bytes: `domain/wire.leafDigestOf`. */
 export type LeafHash = (bytes: Uint8Array) => Uint8Array

@@ -5,6 +5,7 @@ import * as Bytes from "../../domain/bytes.ts"
 import type * as Hlc from "../../domain/hlc.ts"
 import type { Span } from "../../domain/horizon.ts"
 import { pageBytesMax } from "../../domain/limits.ts"
+import { bucketOf } from "../../domain/merkle.ts"
 import { type Domain, domainOf, type Record } from "../../domain/record.ts"
 import { slotOf, wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
@@ -23,7 +24,6 @@ import type {
 import { LeafSums } from "./leaf-sums.ts"
 import * as Leaf from "./leaf.ts"
 import type { Held, Memory } from "./memory-records.ts"
-import { bucketOf } from "./packing.ts"
 
 const held = (memory: Memory, domain: Domain, span: Span): ReadonlyArray<Held> =>
   [...memory.slots.values()].filter(({ record }) => domainOf(record) === domain && Leaf.isIn(span, record))

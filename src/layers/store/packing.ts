@@ -329,6 +329,3 @@ export const unpackBatch = (buffer: ArrayBuffer): { readonly records: ReadonlyAr
 
 /** Order of ids as bytes is order of their first eight bytes, read as this signed integer, then of the rest. */
 export const prefixOf = (id: Uint8Array): bigint => BigInt.asIntN(64, Bytes.readU64be(id) ^ (1n << 63n))
-
-/** The Merkle bucket of an id: its first two bytes (SPEC §6). */
-export const bucketOf = (id: string): number => Number.parseInt(id.slice(0, 4), 16)
