@@ -7,7 +7,7 @@
  * hello and audits. Negentropy: ids are the leaf digests, times the stamps in seconds; its storage is in memory, built and
  * sorted before the clock runs. Half of the differences are missing on either side.
  */
-import { Context, Effect, Layer, Queue } from "effect"
+import { Context, Effect, Layer, Queue, References } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -234,7 +234,9 @@ const medians = (rounds: ReadonlyArray<Round>) => ({
 const results = []
 for (const size of sizes) {
   for (const difference of differences) {
-    const { ours, theirs } = await Effect.runPromise(measure(size, difference))
+    const { ours, theirs } = await Effect.runPromise(
+      Effect.provideService(measure(size, difference), References.MinimumLogLevel, "None")
+    )
     results.push({ size, difference, ours: medians(ours), negentropy: medians(theirs), raw: { ours, theirs } })
   }
 }
