@@ -25,6 +25,7 @@ import { keygen, networkKey, whoami } from "./commands/keys.ts"
 import { inbox, read, send } from "./commands/messages.ts"
 import { node } from "./commands/node.ts"
 import { dump, verify } from "./commands/replicas.ts"
+import { sim } from "./commands/sim.ts"
 import { status } from "./commands/status.ts"
 import { CliFailure, describe } from "./failure.ts"
 import { note, red } from "./output.ts"
@@ -40,7 +41,8 @@ const root = Command.make("p2p-mes").pipe(
   Command.withSubcommands([
     { group: "Start here", commands: [keygen, node, status] },
     { group: "Messages", commands: [send, inbox, read, group, identity, whoami] },
-    { group: "Nodes", commands: [networkKey, verify, dump] }
+    { group: "Nodes", commands: [networkKey, verify, dump] },
+    { group: "Tests", commands: [sim] }
   ]),
   Command.withGlobalFlags([config])
 )

@@ -8,7 +8,8 @@ export const parseUrl = (input: string): Result.Result<string, string> => {
   if (url === null || !/^https?:$/.test(url.protocol)) {
     return Result.fail(`expected the address of a node, such as http://127.0.0.1:4280, got ${input}`)
   }
-  return url.search === "" && url.hash === "" && url.username === ""
-    ? Result.succeed(url.href.replace(/\/+$/, ""))
-    : Result.fail("the address of a node has no query, fragment or user name")
+  // put together anew: a query or fragment without a text is shown by `href` alone
+  return url.search === "" && url.hash === "" && url.username === "" && url.password === ""
+    ? Result.succeed(`${url.origin}${url.pathname}`.replace(/\/+$/, ""))
+    : Result.fail("the address of a node has no query, fragment, user name or password")
 }

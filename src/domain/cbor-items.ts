@@ -56,8 +56,9 @@ export class Items {
 
   uint(max: number): number {
     const value = this.take()
-    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= max
-      ? value
+    // a float may be an integer, and a negative zero is one that no integer is written as
+    return Number.isSafeInteger(value) && !Object.is(value, -0) && (value as number) >= 0 && (value as number) <= max
+      ? value as number
       : this.wrong(`expected an integer from 0 to ${max}`)
   }
 

@@ -206,18 +206,11 @@ export class Membership {
     return from === undefined ? intervals : [...intervals, { from, to: undefined }]
   }
 
-  /** Whether an op of an entitled actor would change what is seen of the group: a member, a role, or the title. */
-  wouldChange(op: Proposal): boolean {
-    switch (op.op) {
-      case opTypes.create:
-      case opTypes.setTitle:
-        return (op.title !== undefined && op.title !== this.title) ||
-          op.targets.some((target) => !this.isMember(target))
-      case opTypes.add:
-        return op.targets.some((target) => this.roleOf(target) !== op.role)
-      case opTypes.remove:
-        return op.targets.some((target) => this.isMember(target))
-    }
+  /** Whether an op of an entitled actor, no Create, would change what is seen of the group: a member, a role, the title. */
+  private wouldChange(op: Omit<Proposal, "observed">): boolean {
+    if (op.op === opTypes.add) return op.targets.some((target) => this.roleOf(target) !== op.role)
+    if (op.op === opTypes.remove) return op.targets.some((target) => this.isMember(target))
+    return op.title !== this.title
   }
 
   /**

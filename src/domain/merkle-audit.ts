@@ -24,19 +24,12 @@ const aboveMean = 128
 export const chooseBuckets = (tree: MerkleTree, random: Uint8Array): ReadonlyArray<number> => {
   const chosen = new Set<number>()
   for (let i = 0; i + 1 < random.length; i += 2) {
-    let bucket = (random[i]! << 8) | random[i + 1]!
-    if (tree.count > 0) {
-      while (tree.countUnder(levelsCount, bucket) === 0) bucket = (bucket + 1) % leavesCount
-    }
-    chosen.add(bucket)
+    const bucket = (random[i]! << 8) | random[i + 1]!
+    chosen.add(tree.nextFilled(bucket) ?? bucket)
   }
   const mean = tree.count / leavesCount
   const many = Math.max(mean * timesMean, mean + aboveMean)
-  const full: Array<{ readonly bucket: number; readonly count: number }> = []
-  for (let bucket = 0; bucket < leavesCount; bucket++) {
-    const count = tree.countUnder(levelsCount, bucket)
-    if (count > many) full.push({ bucket, count })
-  }
+  const full = tree.fullerThan(many).map((bucket) => ({ bucket, count: tree.countUnder(levelsCount, bucket) }))
   full.sort((a, b) => b.count - a.count || a.bucket - b.bucket)
   for (const { bucket } of full.slice(0, fullestMax)) chosen.add(bucket)
   return [...chosen].sort((a, b) => a - b)

@@ -10,7 +10,6 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Bytes from "./bytes.ts"
 import { branchCount, levelsCount } from "./limits.ts"
 import { isNode, type MerkleTree, type PrefixBytes } from "./merkle.ts"
 
@@ -94,13 +93,15 @@ export const step = (
     }
     const ours = tree.children(level, asked[i]!, bytes)
     for (let child = 0; child < branchCount; child++) {
-      const at = child * bytes
-      if (!Bytes.equal(ours.subarray(at, at + bytes), theirs.subarray(at, at + bytes))) {
-        found.push(asked[i]! * branchCount + child)
-      }
+      if (differ(ours, theirs, child * bytes, bytes)) found.push(asked[i]! * branchCount + child)
     }
   }
   return Result.succeed(next(tree, { ...state, asked: [], found }))
+}
+
+const differ = (ours: Uint8Array, theirs: Uint8Array, at: number, bytes: number): boolean => {
+  for (let i = at; i < at + bytes; i++) if (ours[i] !== theirs[i]) return true
+  return false
 }
 
 const next = (tree: MerkleTree, state: Descent): Step => {

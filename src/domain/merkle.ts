@@ -5,26 +5,22 @@
  * A leaf is the sum of its records' digests modulo 2^256, and their count: it does not depend on order, and takes a
  * record in or out in constant time. The sum is not XOR: a set of ids that cancels under XOR is found by linear algebra
  * (FAILURES 28). Hashes of leaves are not stored, and those of inner nodes are computed when asked for, so a write costs a
- * few additions, and memory is fixed at about 2.5 MB a tree.
+ * few additions.
+ *
+ * What is empty costs nothing, neither memory nor time: leaves are kept by sixteens (`merkle-layout.ts`), made when the
+ * first record comes, and counts are kept for inner nodes too. A tree takes 27 KB, and 608 bytes for each sixteen that is in
+ * use: 200 records up to 150 KB, a full tree 2.5 MB.
  *
  * Levels count from the root: 0 is the root, 1 to 3 have 16, 256 and 4 096 inner nodes, 4 the leaves.
  */
-import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
 import { branchCount, leavesCount, levelsCount } from "./limits.ts"
+import * as Layout from "./merkle-layout.ts"
+import { copy, hashBytes, leafWords, offsets, pageLevel, upperStale, widthOf } from "./merkle-layout.ts"
+import * as Sums from "./merkle-sums.ts"
+import { sumWords } from "./merkle-sums.ts"
 
-const hashBytes = 32
-const sumWords = 8
-
-/** A power a level; a table, since this is asked for every leaf of a tree. */
-const widths: ReadonlyArray<number> = Array.from({ length: levelsCount + 1 }, (_, level) => branchCount ** level)
-
-/** How many nodes a level has. */
-export const widthOf = (level: number): number => widths[level]!
-
-/** Where a level's nodes begin when the inner nodes are laid out from the root down. */
-const offsets: ReadonlyArray<number> = [0, 1, 17, 273]
-const innerCount = 4369
+export { widthOf } from "./merkle-layout.ts"
 
 /** The bucket of a record: the first two bytes of its id. */
 export const bucketOf = (id: string): number => Number.parseInt(id.slice(0, 4), 16)
@@ -40,50 +36,34 @@ export interface LeafValue {
 
 export class MerkleTree {
   private readonly hashes: Hashes
-  private readonly sums: Uint32Array
-  private readonly counts: Uint32Array
-  /** Hashes of inner nodes, out of date where `stale` says so. A node above a stale one is stale. */
-  private readonly inner: Uint8Array
-  private readonly stale: Uint8Array
-  /** The hash of a node with nothing under it, by level. */
-  private readonly empty: ReadonlyArray<Uint8Array>
-  private total = 0
+  private readonly empty: Layout.Empty
+  private words: Uint32Array
+  /** The same memory. */
+  private bytes: Uint8Array
+  /** Where the pages end in `words`: there may be room for more. */
+  private end: number
 
   /** Empty, or as `from` is now: see {@link clone}. */
   constructor(hashes: Hashes, from?: MerkleTree) {
     this.hashes = hashes
-    if (from !== undefined) {
-      this.sums = from.sums.slice()
-      this.counts = from.counts.slice()
-      this.inner = from.inner.slice()
-      this.stale = from.stale.slice()
-      this.empty = from.empty
-      this.total = from.total
-      return
-    }
-    this.sums = new Uint32Array(leavesCount * sumWords)
-    this.counts = new Uint32Array(leavesCount)
-    this.inner = new Uint8Array(innerCount * hashBytes)
-    this.stale = new Uint8Array(innerCount)
-    const empty = [hashes.blake3(new Uint8Array(hashBytes + 4))]
-    for (let level = levelsCount - 1; level >= 0; level--) {
-      empty.unshift(hashes.blake3(Bytes.concat(Array.from({ length: branchCount }, () => empty[0]!))))
-    }
-    this.empty = empty
-    this.clear()
+    this.empty = from === undefined ? Layout.emptyOf(hashes) : from.empty
+    this.end = from === undefined ? Layout.headWords : from.end
+    const isEmpty = from === undefined || from.end === Layout.headWords
+    this.words = isEmpty ? this.empty.words : from.words.slice(0, from.end)
+    this.bytes = new Uint8Array(this.words.buffer)
   }
 
   /** Records in the set. */
   get count(): number {
-    return this.total
+    return this.words[Layout.upperCounts]!
   }
 
   /** What the tree keeps in memory. */
   get byteLength(): number {
-    return this.sums.byteLength + this.counts.byteLength + this.inner.byteLength + this.stale.byteLength
+    return this.words.byteLength
   }
 
-  /** An independent copy: four copies of arrays, hashes that are known included. */
+  /** An independent copy, hashes that are known included. */
   clone(): MerkleTree {
     return new MerkleTree(this.hashes, this)
   }
@@ -99,8 +79,8 @@ export class MerkleTree {
 
   /** Adds `count` digests whose sum is known: how a tree is built from stored sums. */
   addLeaf(bucket: number, sum: Uint8Array, count: number): void {
-    this.check(bucket, sum, count)
-    this.add(bucket, wordsOf(sum), 0, count)
+    check(bucket, sum, count)
+    this.add(bucket, Sums.wordsOf(sum), 0, count)
   }
 
   /**
@@ -108,43 +88,37 @@ export class MerkleTree {
    * are a defect, and change nothing.
    */
   removeLeaf(bucket: number, sum: Uint8Array, count: number): void {
-    this.check(bucket, sum, count)
-    const words = wordsOf(sum)
+    check(bucket, sum, count)
+    const words = Sums.wordsOf(sum)
     this.checkHeld(bucket, words, 0, count)
     this.subtract(bucket, words, 0, count)
   }
 
   /** Adds everything that `other` holds. */
   addTree(other: MerkleTree): void {
-    for (let bucket = 0; bucket < leavesCount; bucket++) {
-      if (other.counts[bucket]! > 0) this.add(bucket, other.sums, bucket * sumWords, other.counts[bucket]!)
+    for (const bucket of other.fullerThan(0)) {
+      const at = other.leafOf(bucket)
+      this.add(bucket, other.words, at, other.words[at + sumWords]!)
     }
   }
 
   /** Takes out everything that `other` holds, all of which is in; else it is a defect, and changes nothing. */
   removeTree(other: MerkleTree): void {
-    for (let bucket = 0; bucket < leavesCount; bucket++) {
-      if (other.counts[bucket]! > 0) this.checkHeld(bucket, other.sums, bucket * sumWords, other.counts[bucket]!)
+    const buckets = other.fullerThan(0)
+    for (const bucket of buckets) {
+      const at = other.leafOf(bucket)
+      this.checkHeld(bucket, other.words, at, other.words[at + sumWords]!)
     }
-    for (let bucket = 0; bucket < leavesCount; bucket++) {
-      if (other.counts[bucket]! > 0) this.subtract(bucket, other.sums, bucket * sumWords, other.counts[bucket]!)
+    for (const bucket of buckets) {
+      const at = other.leafOf(bucket)
+      this.subtract(bucket, other.words, at, other.words[at + sumWords]!)
     }
   }
 
   clear(): void {
-    this.sums.fill(0)
-    this.counts.fill(0)
-    this.stale.fill(0)
-    this.total = 0
-    for (let level = 0; level < levelsCount; level++) {
-      const first = offsets[level]! * hashBytes
-      const length = widthOf(level) * hashBytes
-      this.inner.set(this.empty[level]!, first)
-      // twice as much a time
-      for (let done = hashBytes; done < length; done *= 2) {
-        this.inner.copyWithin(first + done, first, first + Math.min(done, length - done))
-      }
-    }
+    this.words = this.empty.words
+    this.bytes = new Uint8Array(this.words.buffer)
+    this.end = Layout.headWords
   }
 
   /**
@@ -152,13 +126,15 @@ export class MerkleTree {
    * most 273 inner nodes to do. For a caller that must not hold its event loop for 65 536 leaves.
    */
   refresh(limit: number): boolean {
-    let index = 0
-    for (let done = 0; done < limit; done++) {
-      index = this.nextStale(index)
-      if (index === -1) return true
-      this.hashOf(levelsCount - 1, index)
+    if (this.words[upperStale] === 0) return true
+    let done = 0
+    for (let node = 0; node < Layout.pagesMax; node++) {
+      if (this.words[Layout.pageTable + node]! < Layout.staleBit) continue
+      if (done === limit) return false
+      this.hashPage(node)
+      done++
     }
-    return this.nextStale(index) === -1
+    return true
   }
 
   /** 32 bytes, the caller's own. Equal for equal sets of digests and counts, by bucket. */
@@ -169,7 +145,9 @@ export class MerkleTree {
   /** The hash of a node, 32 bytes, the caller's own. */
   hash(level: number, index: number): Uint8Array {
     if (!isNode(level, index)) throw new Error(`there is no node ${index} on level ${level}`)
-    return this.hashOf(level, index).slice()
+    const out = new Uint8Array(hashBytes)
+    this.copyHash(level, index, out, 0, hashBytes)
+    return out
   }
 
   /** The first `bytes` of the hash of each child of an inner node, joined: 16 times `bytes`. */
@@ -179,121 +157,181 @@ export class MerkleTree {
     }
     const out = new Uint8Array(branchCount * bytes)
     for (let child = 0; child < branchCount; child++) {
-      out.set(this.hashOf(level + 1, index * branchCount + child).subarray(0, bytes), child * bytes)
+      this.copyHash(level + 1, index * branchCount + child, out, child * bytes, bytes)
     }
     return out
   }
 
   leaf(bucket: number): LeafValue {
-    return { sum: this.sumOf(bucket), count: this.counts[bucket]! }
+    const at = this.leafOf(bucket)
+    if (at === 0) return { sum: new Uint8Array(hashBytes), count: 0 }
+    this.readLeaf(at)
+    return { sum: leafBytes.slice(0, hashBytes), count: this.words[at + sumWords]! }
   }
 
   /** Records under a node, a leaf included. */
   countUnder(level: number, index: number): number {
     if (!isNode(level, index)) throw new Error(`there is no node ${index} on level ${level}`)
-    if (level === 0) return this.total
-    const width = leavesCount / widthOf(level)
+    return this.countAt(level, index)
+  }
+
+  /** The first bucket from `from` on, around the end, that is not empty; `undefined` in an empty tree. */
+  nextFilled(from: number): number | undefined {
+    if (!isNode(levelsCount, from)) throw new Error(`there is no bucket ${from}`)
+    if (this.count === 0) return undefined
+    let bucket = from
+    let passed = 0
+    for (let level = 1; level <= levelsCount;) {
+      const width = leavesCount / widthOf(level)
+      const index = Math.trunc(bucket / width)
+      if (this.countAt(level, index) > 0) level++
+      else {
+        const next = (index + 1) * width
+        passed += next - bucket
+        if (passed > 2 * leavesCount) throw new Error(`${this.count} records are counted, and none is in a bucket`)
+        bucket = next % leavesCount
+        level = 1
+      }
+    }
+    return bucket
+  }
+
+  /** The buckets with more records than `than`, ascending. */
+  fullerThan(than: number): ReadonlyArray<number> {
+    const found: Array<number> = []
+    for (let upper = 0; upper < widthOf(pageLevel - 1); upper++) {
+      if (this.countAt(pageLevel - 1, upper) <= than) continue
+      for (let node = upper * branchCount; node < (upper + 1) * branchCount; node++) {
+        const page = this.pageOf(node)
+        if (page === 0) continue
+        for (let i = 0; i < branchCount; i++) {
+          if (this.words[page + i * leafWords + sumWords]! > than) found.push(node * branchCount + i)
+        }
+      }
+    }
+    return found
+  }
+
+  /** Where the page of a node is in `words`, or 0. */
+  private pageOf(node: number): number {
+    return this.words[Layout.pageTable + node]! & Layout.placeBits
+  }
+
+  /** Where a leaf is, or 0. */
+  private leafOf(bucket: number): number {
+    const page = this.pageOf(bucket >>> 4)
+    return page === 0 ? 0 : page + (bucket & 15) * leafWords
+  }
+
+  private countAt(level: number, index: number): number {
+    if (level < pageLevel) return this.words[Layout.upperCounts + offsets[level]! + index]!
+    if (level === levelsCount) {
+      const at = this.leafOf(index)
+      return at === 0 ? 0 : this.words[at + sumWords]!
+    }
+    const page = this.pageOf(index)
     let count = 0
-    for (let bucket = index * width; bucket < (index + 1) * width; bucket++) count += this.counts[bucket]!
+    if (page !== 0) { for (let i = 0; i < branchCount; i++) count += this.words[page + i * leafWords + sumWords]! }
     return count
   }
 
-  private check(bucket: number, sum: Uint8Array, count: number): void {
-    if (!isNode(levelsCount, bucket)) throw new Error(`there is no bucket ${bucket}`)
-    if (sum.length !== hashBytes) throw new Error(`a digest has ${hashBytes} bytes, not ${sum.length}`)
-    if (!Number.isInteger(count) || count < 1) throw new Error(`bucket ${bucket} cannot take or give ${count} digests`)
-  }
-
-  private checkHeld(bucket: number, words: Uint32Array, at: number, count: number): void {
-    const held = this.counts[bucket]!
+  private checkHeld(bucket: number, from: Uint32Array, at: number, count: number): void {
+    const held = this.countAt(levelsCount, bucket)
     if (held === 0) throw new Error(`bucket ${bucket} is empty, nothing can leave it`)
     if (held < count) throw new Error(`bucket ${bucket} holds ${held} digests, ${count} cannot leave it`)
     if (held > count) return
+    const leaf = this.leafOf(bucket)
     for (let i = 0; i < sumWords; i++) {
-      if (this.sums[bucket * sumWords + i] !== words[at + i]) {
+      if (this.words[leaf + i] !== from[at + i]) {
         throw new Error(`bucket ${bucket} holds ${held} digests, and not the ones to remove`)
       }
     }
   }
 
-  /** `words` from `at` on: a sum, its highest word first. */
-  private add(bucket: number, words: Uint32Array, at: number, count: number): void {
-    let carry = 0
-    for (let i = sumWords - 1; i >= 0; i--) {
-      const value = this.sums[bucket * sumWords + i]! + words[at + i]! + carry
-      this.sums[bucket * sumWords + i] = value
-      carry = value > 0xffffffff ? 1 : 0
-    }
-    this.counts[bucket] = this.counts[bucket]! + count
-    this.total += count
-    this.touch(bucket)
+  /** Adds the sum that is at `at` of `from`. */
+  private add(bucket: number, from: Uint32Array, at: number, count: number): void {
+    const leaf = this.leafOf(bucket) || this.newLeaf(bucket)
+    Sums.add(this.words, leaf, from, at)
+    this.changed(bucket, leaf, count)
   }
 
-  private subtract(bucket: number, words: Uint32Array, at: number, count: number): void {
-    let borrow = 0
-    for (let i = sumWords - 1; i >= 0; i--) {
-      const difference = this.sums[bucket * sumWords + i]! - words[at + i]! - borrow
-      this.sums[bucket * sumWords + i] = difference
-      borrow = difference < 0 ? 1 : 0
-    }
-    this.counts[bucket] = this.counts[bucket]! - count
-    this.total -= count
-    this.touch(bucket)
+  /** The opposite, of a bucket that holds it. */
+  private subtract(bucket: number, from: Uint32Array, at: number, count: number): void {
+    const leaf = this.leafOf(bucket)
+    Sums.subtract(this.words, leaf, from, at)
+    this.changed(bucket, leaf, -count)
   }
 
-  /** What is above a changed leaf is out of date. */
-  private touch(bucket: number): void {
-    let index = bucket
-    for (let level = levelsCount - 1; level >= 0; level--) {
-      index >>>= 4
+  /** Counts in a leaf and above it, where all is out of date. */
+  private changed(bucket: number, leaf: number, by: number): void {
+    const words = this.words
+    words[leaf + sumWords]! += by
+    words[Layout.pageTable + (bucket >>> 4)]! |= Layout.staleBit
+    for (let level = pageLevel - 1, index = bucket >>> 8; level >= 0; level--, index >>>= 4) {
       const node = offsets[level]! + index
-      if (this.stale[node] === 1) return
-      this.stale[node] = 1
+      words[Layout.upperCounts + node]! += by
+      words[upperStale + node] = 1
     }
   }
 
-  /** The first node of the lowest inner level, from `index` on, that is out of date; or -1. */
-  private nextStale(index: number): number {
-    const offset = offsets[levelsCount - 1]!
-    const node = this.stale.indexOf(1, offset + index)
-    return node === -1 ? -1 : node - offset
+  /** Makes the page of a leaf. */
+  private newLeaf(bucket: number): number {
+    if (this.end === this.words.length) {
+      this.words = Layout.grown(this.words)
+      this.bytes = new Uint8Array(this.words.buffer)
+    }
+    this.words[Layout.pageTable + (bucket >>> 4)] = this.end
+    this.end += Layout.pageWords
+    return this.leafOf(bucket)
   }
 
-  private sumOf(bucket: number): Uint8Array {
-    const sum = new Uint8Array(hashBytes)
-    const words = viewOf(sum)
-    for (let i = 0; i < sumWords; i++) words.setUint32(i * 4, this.sums[bucket * sumWords + i]!)
-    return sum
+  /** Writes the first `length` bytes of the hash of a node, brought up to date. */
+  private copyHash(level: number, index: number, into: Uint8Array, to: number, length: number): void {
+    this.freshen(level, index)
+    if (level < pageLevel) return copy(this.bytes, (offsets[level]! + index) * hashBytes, into, to, length)
+    if (level === levelsCount) return copy(this.leafHash(this.leafOf(index)), 0, into, to, length)
+    const page = this.pageOf(index)
+    if (page === 0) copy(this.empty.hashes[level]!, 0, into, to, length)
+    else copy(this.bytes, (page + Layout.pageHash) * 4, into, to, length)
   }
 
-  /** Not to be kept or changed: a view of what the tree holds. */
-  private hashOf(level: number, index: number): Uint8Array {
-    if (level === levelsCount) return this.leafHash(index)
+  /** Brings the hash of an inner node up to date. */
+  private freshen(level: number, index: number): void {
+    if (level < pageLevel) {
+      if (this.words[upperStale + offsets[level]! + index] === 1) this.hashUpper(level, index)
+    } else if (level === pageLevel && this.words[Layout.pageTable + index]! >= Layout.staleBit) this.hashPage(index)
+  }
+
+  private hashUpper(level: number, index: number): void {
     const node = offsets[level]! + index
-    const own = this.inner.subarray(node * hashBytes, (node + 1) * hashBytes)
-    if (this.stale[node] === 1) {
-      if (level + 1 < levelsCount) {
-        for (let child = 0; child < branchCount; child++) this.hashOf(level + 1, index * branchCount + child)
-        // children of a node lie side by side
-        const first = (offsets[level + 1]! + index * branchCount) * hashBytes
-        own.set(this.hashes.blake3(this.inner.subarray(first, first + branchCount * hashBytes)))
-      } else {
-        for (let child = 0; child < branchCount; child++) {
-          leavesJoined.set(this.leafHash(index * branchCount + child), child * hashBytes)
-        }
-        own.set(this.hashes.blake3(leavesJoined))
-      }
-      this.stale[node] = 0
+    const first = index * branchCount
+    // all of them before any is joined: theirs are joined in the same place
+    for (let child = 0; child < branchCount; child++) this.freshen(level + 1, first + child)
+    for (let child = 0; child < branchCount; child++) {
+      this.copyHash(level + 1, first + child, joined, child * hashBytes, hashBytes)
     }
-    return own
+    this.bytes.set(this.hashes.blake3(joined), node * hashBytes)
+    this.words[upperStale + node] = 0
   }
 
-  private leafHash(bucket: number): Uint8Array {
-    const count = this.counts[bucket]!
-    if (count === 0) return this.empty[levelsCount]!
-    for (let i = 0; i < sumWords; i++) leafView.setUint32(i * 4, this.sums[bucket * sumWords + i]!)
-    leafView.setUint32(hashBytes, count)
+  /** Of a node that has a page. */
+  private hashPage(node: number): void {
+    const page = this.pageOf(node)
+    for (let i = 0; i < branchCount; i++) copy(this.leafHash(page + i * leafWords), 0, joined, i * hashBytes, hashBytes)
+    this.bytes.set(this.hashes.blake3(joined), (page + Layout.pageHash) * 4)
+    this.words[Layout.pageTable + node] = page
+  }
+
+  /** Of the leaf at `at`; 0: of one that is empty. */
+  private leafHash(at: number): Uint8Array {
+    if (at === 0 || this.words[at + sumWords] === 0) return this.empty.hashes[levelsCount]!
+    this.readLeaf(at)
     return this.hashes.blake3(leafBytes)
+  }
+
+  /** Into {@link leafBytes}. */
+  private readLeaf(at: number): void {
+    for (let i = 0; i < leafWords; i++) leafView.setUint32(i * 4, this.words[at + i]!)
   }
 }
 
@@ -302,20 +340,13 @@ export const isNode = (level: number, index: number): boolean =>
   Number.isInteger(level) && level >= 0 && level <= levelsCount &&
   Number.isInteger(index) && index >= 0 && index < widthOf(level)
 
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
-const scratch = new Uint32Array(sumWords)
+const check = (bucket: number, sum: Uint8Array, count: number): void => {
+  if (!isNode(levelsCount, bucket)) throw new Error(`there is no bucket ${bucket}`)
+  if (sum.length !== hashBytes) throw new Error(`a digest has ${hashBytes} bytes, not ${sum.length}`)
+  if (!Number.isInteger(count) || count < 1) throw new Error(`bucket ${bucket} cannot take or give ${count} digests`)
+}
 
 /** What is hashed most, filled anew for each hash: arrays made for each cost more than the hashing. */
-const leafBytes = new Uint8Array(hashBytes + 4)
-const leafView = viewOf(leafBytes)
-const leavesJoined = new Uint8Array(branchCount * hashBytes)
-
-/** The words of a sum, highest first, until the next call. */
-const wordsOf = (sum: Uint8Array): Uint32Array => {
-  for (let i = 0; i < sumWords; i++) {
-    const at = i * 4
-    scratch[i] = (sum[at]! << 24) | (sum[at + 1]! << 16) | (sum[at + 2]! << 8) | sum[at + 3]!
-  }
-  return scratch
-}
+const leafBytes = new Uint8Array(leafWords * 4)
+const leafView = new DataView(leafBytes.buffer)
+const joined = new Uint8Array(branchCount * hashBytes)

@@ -22,12 +22,15 @@ import { Entropy } from "../services/Entropy.ts"
 import { NetworkId } from "../services/NetworkId.ts"
 import { NodeKey } from "../services/NodeKey.ts"
 import { Store } from "../services/Store.ts"
-import type { Verifier } from "../services/Verifier.ts"
+import { Verifier } from "../services/Verifier.ts"
 import { Disk, type DiskConditions } from "./disk.ts"
-import { type Conditions, short, SimulatedNetwork } from "./network.ts"
+import * as HttpDoor from "./http/door.ts"
+import { type Conditions, SimulatedNetwork } from "./network/network.ts"
 import { layerKey } from "./node.ts"
+import type { Finding, Observer } from "./observer.ts"
 import { Random } from "./random.ts"
 import { Trace } from "./trace.ts"
+import { verifyOnce } from "./verify-once.ts"
 import { type ClockFault, Life, MachineClock, VirtualTime } from "./virtual-time.ts"
 
 /** When a run begins, ms since the epoch, unless told otherwise: some minutes into an hour. */
@@ -35,14 +38,20 @@ const defaultStartMs = Date.UTC(2026, 0, 15, 12, 10)
 /** Virtual time that a node may take to start, and to stop. */
 const startMsMax = 60_000
 const stopMsMax = 60_000
-/** Complaints of nodes that are kept. */
-const complaintsMax = 200
+/** Findings that are kept. */
+const findingsMax = 200
+/** What a node says because of its disk. */
+export const ofDisks = /a simulated fault|cannot write|could not be written/
 
 export interface ClusterOptions {
   /** Decides everything that is left to chance. */
   readonly seed: number | string
   readonly nodes: number
+  /** Places of nodes that are made but not started. */
+  readonly absent?: ReadonlySet<number> | undefined
   readonly startMs?: number | undefined
+  /** Errors that nodes may log, since the run puts in what they are about. Default: those of disks. */
+  readonly expected?: RegExp | undefined
   readonly network?: Conditions | undefined
   readonly disk?: DiskConditions | undefined
   /** Of each node's clock; absent: right. */
@@ -50,7 +59,8 @@ export interface ClusterOptions {
 }
 
 const layerOf = (node: SimulatedNode, life: Life, shared: Context.Context<Hashing | Verifier>, entropy: Random) =>
-  layerCore(defaultIngestLimits).pipe(
+  HttpDoor.layer({ network: networkId.name, limits: defaultIngestLimits, seeksPeers: true }).pipe(
+    Layer.provideMerge(layerCore(defaultIngestLimits)),
     Layer.provideMerge(node.cluster.network.layer(node.id, life)),
     Layer.provideMerge(Layer.succeed(Store, node.disk.open())),
     Layer.provideMerge(Layer.succeed(NodeKey, node.key)),
@@ -117,11 +127,17 @@ export class SimulatedNode {
     this.#running = running
     const random = this.cluster.random.part(`${this.name}/${number}`)
     const layer = layerOf(this, life, this.cluster.shared, random.part("entropy"))
-    this.cluster.trace.note(`start ${this.name}`)
+    this.cluster.trace.note("life", "start", this.index)
     life.fork(Layer.buildWithScope(layer, scope), this.cluster.referencesOf(this, random), (exit) => {
       if (exit._tag === "Success") {
         running.services = Context.merge(exit.value, this.cluster.referencesOf(this, random.part("outside")))
-      } else this.cluster.complain(this, `did not start: ${String(exit.cause)}`)
+        this.cluster.trace.note("life", "up", this.index)
+        this.cluster.told((each) => each.up?.(this))
+        return
+      }
+      // as a process that ends with an error: it may be started again
+      this.cluster.complain(this, `did not start: ${String(exit.cause)}`)
+      this.crash()
     })
   }
 
@@ -135,7 +151,7 @@ export class SimulatedNode {
   stop(): void {
     const running = this.#running
     if (running === undefined) return
-    this.cluster.trace.note(`stop ${this.name}`)
+    this.cluster.trace.note("life", "stop", this.index)
     let done = false
     const context = this.cluster.referencesOf(this, this.cluster.random.part(`${this.name}/${running.number}/stop`))
     running.life.fork(Scope.close(running.scope, stopped), context, () => {
@@ -145,16 +161,18 @@ export class SimulatedNode {
     if (!this.cluster.time.until(() => done, stopMsMax)) this.cluster.complain(this, "did not stop in time")
     running.life.end()
     this.#running = undefined
+    this.cluster.told((each) => each.down?.(this, done))
   }
 
   /** As a kill of the process does, or, `silently`, the loss of its machine, which peers only notice after a while. */
   crash(silently = false): void {
     const running = this.#running
     if (running === undefined) return
-    this.cluster.trace.note(`crash ${this.name}`)
+    this.cluster.trace.note("life", silently ? "crash, silently" : "crash", this.index)
     running.life.end()
     this.#running = undefined
     this.cluster.network.detach(this.id, silently)
+    this.cluster.told((each) => each.down?.(this, false))
   }
 
   /** Starts an effect at the node, now; `false` when the node is not up. `done` is not called if the node dies first. */
@@ -188,8 +206,10 @@ export class Cluster {
   readonly network: SimulatedNetwork
   readonly shared: Context.Context<Hashing | Verifier>
   readonly nodes: Array<SimulatedNode> = []
-  /** Errors that nodes logged, and defects, the first of them. */
-  readonly complaints: Array<string> = []
+  /** Who is told what happens. */
+  readonly observers: Array<Observer> = []
+  /** What must not be, the first of it. */
+  readonly findings: Array<Finding> = []
   readonly #options: ClusterOptions
 
   private constructor(options: ClusterOptions, shared: Context.Context<Hashing | Verifier>) {
@@ -212,11 +232,13 @@ export class Cluster {
   static make(options: ClusterOptions): Effect.Effect<Cluster, never, Scope.Scope> {
     return Effect.gen(function*() {
       const layer = Layer.merge(HashingLayer.layer, VerifierLayer.layer({ workers: 0 }))
-      const shared = yield* Layer.build(layer).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))
+      const built = yield* Layer.build(layer).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))
+      const shared = Context.add(built, Verifier, verifyOnce(Context.get(built, Verifier)))
       const cluster = new Cluster(options, shared)
       for (let i = 0; i < options.nodes; i++) yield* cluster.join()
-      for (const node of cluster.nodes) node.begin()
-      for (const node of cluster.nodes) node.start()
+      const present = cluster.nodes.filter(({ index }) => options.absent?.has(index) !== true)
+      for (const node of present) node.begin()
+      for (const node of present) node.start()
       return cluster
     })
   }
@@ -231,13 +253,17 @@ export class Cluster {
         random: this.random.part(`n${index}/disk`),
         context: Context.make(Hashing, Context.get(this.shared, Hashing)).pipe(Context.add(NetworkId, networkId)),
         conditions: this.#options.disk,
-        committed: (records, outcomes) =>
-          this.trace.note(
-            `commit n${index} ${records.map((each, i) => `${each.id.slice(0, 8)} ${outcomes[i]!}`).join(" ")}`
-          )
+        committed: (records, outcomes) => {
+          const all = records.map((each, i) => `${each.id.slice(0, 8)} ${outcomes[i]!}`).join(" ")
+          this.trace.note("commit", all, index)
+          this.told((each) => each.committed?.(node, records, outcomes))
+        },
+        collected: (aged) => this.told((each) => each.collected?.(node, aged)),
+        changed: () => this.told((each) => each.diskChanged?.(node))
       })
       const clock = new MachineClock(this.time, this.#options.clock?.(index))
-      const node = new SimulatedNode(this, index, key, disk, clock)
+      const node: SimulatedNode = new SimulatedNode(this, index, key, disk, clock)
+      this.trace.name(node.id, index)
       this.nodes.push(node)
       return node
     })
@@ -255,23 +281,30 @@ export class Cluster {
 
   /** Cuts all ways between groups of nodes, given by their places. Nodes that are not named stay as they are. */
   partition(...groups: ReadonlyArray<ReadonlyArray<number>>): void {
-    this.trace.note(`partition ${groups.map((group) => group.join(",")).join(" | ")}`)
+    this.trace.note("fault", `partition ${groups.map((group) => group.join(",")).join(" | ")}`)
     this.network.partition(groups.map((group) => group.map((index) => this.node(index).id)))
   }
 
   heal(): void {
-    this.trace.note("heal")
+    this.trace.note("fault", "heal")
     this.network.healAll()
   }
 
-  /** Where a node is in the cluster, for people. */
-  nameOf(id: NodeId): string {
-    return this.nodes.find((node) => node.id === id)?.name ?? short(id)
+  told(what: (observer: Observer) => void): void {
+    for (const observer of this.observers) what(observer)
   }
 
+  /** Something must not be. */
+  find(oracle: string, text: string, node?: SimulatedNode): void {
+    const where = node === undefined ? text : `${node.name}: ${text}`
+    this.trace.note("finding", `${oracle}: ${text}`, node?.index)
+    if (this.findings.length < findingsMax) this.findings.push({ oracle, atMs: this.trace.nowMs, text: where })
+  }
+
+  /** A node did what none may: logged an error that no fault explains, died, or did not end. */
   complain(node: SimulatedNode, what: string): void {
-    this.trace.note(`${node.name} complains: ${what}`)
-    if (this.complaints.length < complaintsMax) this.complaints.push(`${node.name}: ${what}`)
+    if ((this.#options.expected ?? ofDisks).test(what)) this.trace.note("log", what, node.index)
+    else this.find("complaint", what, node)
   }
 
   /** What every fiber at a node has beside its services: chance from the seed, and a logger that is listened to. */
@@ -281,7 +314,7 @@ export class Cluster {
         cause.reasons.length === 0 ? "" : ` ${String(cause)}`
       }`
       if (logLevel === "Error" || logLevel === "Fatal") this.complain(node, text)
-      else this.trace.note(`${node.name} logs: ${text}`)
+      else this.trace.note("log", text, node.index)
     })
     return Context.make(EffectRandom.Random, {
       nextIntUnsafe: () => random.between(Number.MIN_SAFE_INTEGER / 2, Number.MAX_SAFE_INTEGER / 2),

@@ -13,27 +13,57 @@ import type { Kind, Record } from "../domain/record.ts"
 import { slotOf } from "../domain/variants.ts"
 import { layerMemory } from "../layers/store/memory.ts"
 import type { NetworkId } from "../services/NetworkId.ts"
-import { type InLine, Store, StoreError } from "../services/Store.ts"
+import { type InLine, type Outcome, Store, StoreError } from "../services/Store.ts"
 import type { Random } from "./random.ts"
 
+/** What goes wrong with a disk. Rates from 0 to 1; times in ms. */
 export interface DiskConditions {
-  /** A commit takes up to this long, ms: half of it before it has happened, half before it is told. */
+  /** A commit takes up to this long: half of it before it has happened, half before it is told. */
   readonly commitMsMax: number
-  /** Commits that fail, 0 to 1: they may be tried again. */
+  /** Commits that fail: they may be tried again. */
   readonly failRate: number
+  /** No commit that stores something succeeds. */
+  readonly full: boolean
+  /** A read takes up to this long: half of it before it is done, half before it is told. 0: it is done in place. */
+  readonly readMsMax: number
+  /** Reads that fail. */
+  readonly readFailRate: number
 }
 
-export const goodDisk: DiskConditions = { commitMsMax: 20, failRate: 0 }
+export const goodDisk: DiskConditions = { commitMsMax: 20, failRate: 0, full: false, readMsMax: 0, readFailRate: 0 }
 
 const kinds: ReadonlyArray<Kind> = ["op", "read", "identity", "message"]
 const scanned = 1_000
+
+/** Reads that take arguments and are not in line with commits. */
+const readNames = [
+  "page",
+  "message",
+  "messages",
+  "op",
+  "ops",
+  "read",
+  "identity",
+  "heads",
+  "unread",
+  "headers",
+  "digests",
+  "pick",
+  "stream",
+  "known",
+  "scan"
+] as const satisfies ReadonlyArray<keyof Store["Service"]>
 
 export interface DiskOptions {
   readonly random: Random
   readonly context: Context.Context<Hashing | NetworkId>
   readonly conditions?: DiskConditions | undefined
   /** Told of each commit that has happened. */
-  readonly committed?: ((records: ReadonlyArray<Record>, outcomes: ReadonlyArray<string>) => void) | undefined
+  readonly committed?: ((records: ReadonlyArray<Record>, outcomes: ReadonlyArray<Outcome>) => void) | undefined
+  /** Told when records up to a stamp were deleted for their age. */
+  readonly collected?: ((aged: Hlc.Hlc) => void) | undefined
+  /** Told when it was wiped or set back. */
+  readonly changed?: (() => void) | undefined
 }
 
 /** What a disk held at some time. */
@@ -101,6 +131,7 @@ export class Disk {
     this.#lastCommit = 0
     this.#ever = new Map()
     if (copy.records.length > 0) Effect.runSync(this.#commit(copy.records, Hlc.zero))
+    this.#options.changed?.()
   }
 
   #commit(records: ReadonlyArray<Record>, aged: Hlc.Hlc) {
@@ -111,21 +142,45 @@ export class Disk {
     })
   }
 
+  #fault(reason: StoreError["reason"]): Effect.Effect<never, StoreError> {
+    return Effect.fail(new StoreError({ reason, message: "a simulated fault" }))
+  }
+
+  /** A read under the present conditions. */
+  #reading<A>(read: Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> {
+    return Effect.suspend(() => {
+      const { readFailRate, readMsMax } = this.conditions
+      if (readMsMax === 0 && readFailRate === 0) return read
+      const { random } = this.#options
+      const pause = () => Effect.sleep(random.unit() * readMsMax / 2)
+      if (random.chance(readFailRate)) return Effect.andThen(pause(), this.#fault("io"))
+      return pause().pipe(Effect.andThen(read), Effect.tap(pause))
+    })
+  }
+
   /** The port for one run of a node. Its commits are counted from 1. */
   open(): Store["Service"] {
     const store = this.#store
-    const { committed, random } = this.#options
+    const { collected, committed, random } = this.#options
     const before = this.#lastCommit
     const inLine = <A>(answer: InLine<A>): InLine<A> => ({ ...answer, commit: answer.commit - before })
+    const reads = Object.fromEntries(
+      readNames.map((name) => {
+        const read = store[name] as (...given: ReadonlyArray<unknown>) => Effect.Effect<unknown, StoreError>
+        return [name, (...given: ReadonlyArray<unknown>) => this.#reading(Effect.suspend(() => read(...given)))]
+      })
+    ) as Pick<Store["Service"], typeof readNames[number]>
     return Store.of({
       ...store,
+      ...reads,
+      clock: this.#reading(store.clock),
+      stats: this.#reading(store.stats),
       commit: (records, aged) =>
         Effect.suspend(() => {
-          const { commitMsMax, failRate } = this.conditions
+          const { commitMsMax, failRate, full } = this.conditions
           const pause = () => Effect.sleep(random.unit() * commitMsMax / 2)
-          if (random.chance(failRate)) {
-            return Effect.andThen(pause(), Effect.fail(new StoreError({ reason: "io", message: "a simulated fault" })))
-          }
+          if (full && records.length > 0) return Effect.andThen(pause(), this.#fault("full"))
+          if (random.chance(failRate)) return Effect.andThen(pause(), this.#fault("io"))
           return pause().pipe(
             Effect.andThen(this.#commit(records, aged)),
             Effect.tap(({ outcomes }) => Effect.sync(() => committed?.(records, outcomes))),
@@ -133,8 +188,10 @@ export class Disk {
             Effect.map((commit) => ({ ...commit, number: commit.number - before }))
           )
         }),
-      leaves: (query) => Effect.map(store.leaves(query), inLine),
-      recent: (floor) => Effect.map(store.recent(floor), inLine)
+      collect: (aged, limit) =>
+        this.#reading(store.collect(aged, limit)).pipe(Effect.tap(() => Effect.sync(() => collected?.(aged)))),
+      leaves: (query) => this.#reading(Effect.map(store.leaves(query), inLine)),
+      recent: (floor) => this.#reading(Effect.map(store.recent(floor), inLine))
     })
   }
 }

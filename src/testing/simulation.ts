@@ -1,199 +1,162 @@
 /**
- * One run from one seed: users act, faults strike, then all is healed and every node must agree. The same seed gives the
- * same history, so a run that fails can be looked at again, as often as need be.
+ * One run from one seed: users act, faults strike, then all is healed and every node must agree, while oracles watch from
+ * beginning to end. The same options give the same history, on any machine, so a run that fails can be looked at again.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { Hashing } from "../domain/hashing.ts"
+import { driftMsMax } from "../domain/limits.ts"
 import { Trees } from "../services/Trees.ts"
-import { Cluster, type SimulatedNode } from "./cluster.ts"
-import { type Copy, goodDisk } from "./disk.ts"
-import { calm } from "./network.ts"
-import { judge, newestMs, recordProblems } from "./oracle.ts"
-import { type Profile, type ProfileName, profiles } from "./profiles.ts"
+import { Cluster, ofDisks, type SimulatedNode } from "./cluster.ts"
+import { attackKinds, weightOf } from "./hostile/attacks.ts"
+import { HostilePeer } from "./hostile/peer.ts"
+import { calm } from "./network/network.ts"
+import type { Finding } from "./observer.ts"
+import { oneRoundProblems } from "./oracle/one-round.ts"
+import { newestMs, recordProblems, treeProblems } from "./oracle/oracle.ts"
+import { sampleViews, viewProblems } from "./oracle/views.ts"
+import { type Plan, planOf, type Seeds } from "./plan.ts"
+import { type FaultKind, type Profile, type ProfileName, profiles } from "./profiles.ts"
 import { Random } from "./random.ts"
+import { Striker } from "./striker.ts"
+import type { Entry } from "./trace.ts"
+import { makeUser } from "./users.ts"
 import type { ClockFault } from "./virtual-time.ts"
+import { watch } from "./watch/watch.ts"
 import { Workload } from "./workload.ts"
 
 /** Virtual time that healed nodes may take until their records are equal. */
-const convergeMsMax = 5 * 60_000
+export const convergeMsMax = 5 * 60_000
 const lookMs = 5_000
 /** After that: until the horizon of every node lies above all records. */
 const settleMsMax = 5 * 60_000
-/** Nodes that may be in a cluster, with those that join. */
-const nodesMax = 6
-/** Copies of a disk that are kept to be restored. */
-const copiesMax = 3
-/** An error that a node logs because of a fault that was put in. */
-const expected = /cannot write|could not be written/
+/** What nodes say where disks fail and clocks may be more than MAX_DRIFT off (SPEC §4). */
+const ofDisksAndClocks = new RegExp(`${ofDisks.source}|the clock of this node is off|the wall clock was set back`)
+/** Events between two looks at clocks, bounds and views. */
+const lookEvery = 8
+/** Share of the runs at whose end one round of sync is looked at alone. */
+const oneRoundShare = 0.4
+
+export const defaults = { nodes: 3, steps: 50, users: 6 } as const
 
 export interface SimulationOptions {
   readonly seed: number
   readonly profile: ProfileName | Profile
-  /** Default 3. */
+  /** At the start, 1 to 7. Default 3. */
   readonly nodes?: number | undefined
-  /** Default 40. */
+  /** Default 50. */
   readonly steps?: number | undefined
   /** Default 6. */
   readonly users?: number | undefined
-  /** Called with the cluster before the first step: to break something. */
+  /** Seeds of single parts, instead of `seed`. */
+  readonly seeds?: Partial<Seeds> | undefined
+  /** Only these events of the plan happen. Absent: all. */
+  readonly keep?: ReadonlySet<number> | undefined
+  /** Places of nodes that are left out. */
+  readonly absent?: ReadonlySet<number> | undefined
+  /** Keeps the whole history and how far nodes were apart. */
+  readonly history?: boolean | undefined
+  /** Called with the cluster before the first event: to break something. */
   readonly prepare?: ((cluster: Cluster) => void) | undefined
   /** Called with the cluster once it is healed, before it has time to converge. */
   readonly healed?: ((cluster: Cluster) => void) | undefined
 }
 
+/** How many records each node lacked of those that any had. */
+export interface Divergence {
+  readonly atMs: number
+  /** By place; `undefined` for a node that was down. */
+  readonly missing: ReadonlyArray<number | undefined>
+}
+
 export interface Report {
-  readonly seed: number
+  readonly options: SimulationOptions
   readonly profile: string
-  readonly nodes: number
-  readonly steps: number
-  /** What is wrong; empty when all is well. */
-  readonly problems: ReadonlyArray<string>
-  /** The step after which something was first seen to be wrong; `steps` when it was at the end. */
-  readonly troubleStep?: number | undefined
-  /** Hash of the whole history, 64 hex digits, and how many events it has. */
+  readonly plan: Plan
+  /** What was seen to be wrong, in the order in which it was seen; empty when all is well. */
+  readonly findings: ReadonlyArray<Finding>
+  /** Hash of the whole history, 64 hex digits, and how many entries it has. */
   readonly history: string
-  readonly events: number
+  readonly entries: number
+  /** Virtual ms from start to end, without what was leapt over. */
+  readonly virtualMs: number
+  readonly acts: number
+  readonly faults: ReadonlyMap<FaultKind, number>
   /** Virtual ms that the nodes took to hold equal records once healed. */
   readonly convergedMs?: number | undefined
   readonly records: number
-  readonly acknowledged: number
+  readonly accepted: number
   readonly refused: ReadonlyMap<string, number>
-  /** The end of the history. */
-  readonly tail: ReadonlyArray<string>
-}
-
-class Run {
-  readonly cluster: Cluster
-  readonly workload: Workload
-  readonly crashedLives = new Set<string>()
-  readonly #profile: Profile
-  readonly #random: Random
-  readonly #copies = new Map<SimulatedNode, Array<Copy>>()
-
-  constructor(cluster: Cluster, profile: Profile, users: number) {
-    this.cluster = cluster
-    this.workload = new Workload(cluster, { users })
-    this.#profile = profile
-    this.#random = cluster.random.part("faults")
-  }
-
-  #crash(node: SimulatedNode): void {
-    this.crashedLives.add(`${node.index}/${node.lives}`)
-    node.crash(this.#random.chance(0.3))
-  }
-
-  #restart(node: SimulatedNode): void {
-    const random = this.#random
-    const copies = this.#copies.get(node) ?? []
-    const { restore, wipe } = this.#profile.faults
-    if (random.chance(wipe)) {
-      this.cluster.trace.note(`wipe ${node.name}`)
-      node.disk.wipe()
-    } else if (copies.length > 0 && random.chance(restore)) {
-      this.cluster.trace.note(`restore ${node.name}`)
-      node.disk.restore(random.pick(copies))
-    }
-    node.begin()
-  }
-
-  #cutSome(): void {
-    const shuffled = this.#random.shuffle(this.cluster.nodes.map(({ index }) => index))
-    const at = this.#random.between(1, shuffled.length - 1)
-    this.cluster.partition(shuffled.slice(0, at), shuffled.slice(at))
-  }
-
-  /** Every kind of fault has its chance, in a fixed order. */
-  readonly faults = Effect.gen({ self: this as Run }, function*() {
-    const { cluster } = this
-    const { faults, skewMsMax } = this.#profile
-    const random = this.#random
-    const { nodes, up } = cluster
-    const two = () => random.shuffle(nodes).slice(0, 2) as [SimulatedNode, SimulatedNode]
-    if (random.chance(faults.heal)) cluster.heal()
-    if (random.chance(faults.partition)) this.#cutSome()
-    if (random.chance(faults.oneWay)) {
-      const [from, to] = two()
-      cluster.trace.note(`cut ${from.name}>${to.name}`)
-      cluster.network.cut(from.id, to.id)
-    }
-    if (random.chance(faults.disconnect)) {
-      const [a, b] = two()
-      cluster.network.disconnect(a.id, b.id)
-    }
-    if (up.length > 0 && random.chance(faults.restore)) {
-      const node = random.pick(up)
-      this.#copies.set(node, [...this.#copies.get(node) ?? [], node.disk.copy()].slice(-copiesMax))
-    }
-    if (up.length > 1 && random.chance(faults.crash)) this.#crash(random.pick(up))
-    if (cluster.up.length > 1 && random.chance(faults.stop)) random.pick(cluster.up).stop()
-    const down = nodes.filter(({ isUp }) => !isUp)
-    if (down.length > 0 && random.chance(faults.restart)) this.#restart(random.pick(down))
-    if (random.chance(faults.jump)) {
-      const node = random.pick(nodes)
-      cluster.trace.note(`jump ${node.name}`)
-      node.clock.set({ skewMs: random.between(-skewMsMax, skewMsMax) })
-    }
-    if (nodes.length < nodesMax && random.chance(faults.join)) (yield* cluster.join()).begin()
-  })
-
-  readonly step = Effect.gen({ self: this as Run }, function*() {
-    yield* this.faults
-    const acts = this.#random.between(0, this.#profile.actsMax)
-    const pauseMs = this.#random.unit() * this.#profile.pauseMsMax
-    // some at once, some after another
-    for (let i = 0; i < acts; i++) {
-      this.workload.act()
-      if (this.#random.chance(0.5)) this.cluster.time.advance(pauseMs / (acts + 1))
-    }
-    this.cluster.time.advance(pauseMs / 2)
-    // others of the process have their turn
-    yield* Effect.yieldNow
-  })
-
-  /** Ends all faults and starts every node. */
-  heal(): void {
-    const { cluster } = this
-    cluster.heal()
-    cluster.network.conditions = calm
-    for (const node of cluster.nodes) {
-      node.disk.conditions = goodDisk
-      node.start()
-    }
-  }
-
-  /** Virtual ms until all records are equal; `undefined` when that takes too long. */
-  readonly converge = Effect.gen({ self: this as Run }, function*() {
-    const { cluster } = this
-    const start = cluster.time.now
-    while (cluster.time.now - start < convergeMsMax) {
-      cluster.time.advance(lookMs)
-      if (recordProblems(cluster.up).length === 0) return cluster.time.now - start
-      yield* Effect.yieldNow
-    }
-    return undefined
-  })
-
-  /** Lets time pass until trees stand for all records. */
-  readonly settle = Effect.gen({ self: this as Run }, function*() {
-    const { time, up } = this.cluster
-    const newest = Math.max(...up.map(({ disk }) => newestMs(disk.records())))
-    for (let waited = 0; waited < settleMsMax; waited += lookMs) {
-      if (Math.min(...yield* Effect.forEach(up, horizonOf)) > newest) return
-      time.advance(lookMs)
-    }
-  })
+  /** The end of the history; all of it where `history` was asked for. */
+  readonly told: ReadonlyArray<Entry>
+  readonly divergence: ReadonlyArray<Divergence>
 }
 
 const horizonOf = (node: SimulatedNode) => node.run(Effect.map(Trees, (trees) => trees.horizonMs() ?? 0))
 
-const profileOf = (profile: ProfileName | Profile): Profile => typeof profile === "string" ? profiles[profile] : profile
+export const profileOf = (profile: ProfileName | Profile): Profile =>
+  typeof profile === "string" ? profiles[profile] : profile
 
-/** Runs a simulation and judges its end. Fails never: what is wrong is in the report. */
+export const seedsOf = ({ seed, seeds }: Pick<SimulationOptions, "seed" | "seeds">): Seeds => ({
+  network: seeds?.network ?? seed,
+  faults: seeds?.faults ?? seed,
+  workload: seeds?.workload ?? seed
+})
+
+export const planFor = (options: SimulationOptions): Plan =>
+  planOf({
+    profile: profileOf(options.profile),
+    seeds: seedsOf(options),
+    nodes: options.nodes ?? defaults.nodes,
+    steps: options.steps ?? defaults.steps
+  })
+
+/** Virtual ms until all records are equal; `undefined` when that takes too long. */
+const converge = Effect.fnUntraced(function*(cluster: Cluster) {
+  const start = cluster.time.now
+  while (cluster.time.now - start < convergeMsMax) {
+    cluster.time.advance(lookMs)
+    if (recordProblems(cluster.up).length === 0) return cluster.time.now - start
+    yield* Effect.yieldNow
+  }
+  return undefined
+})
+
+/** Lets time pass until trees stand for all records. */
+const settle = Effect.fnUntraced(function*(cluster: Cluster) {
+  const { time, up } = cluster
+  const newest = Math.max(...up.map(({ disk }) => newestMs(disk.records())))
+  for (let waited = 0; waited < settleMsMax; waited += lookMs) {
+    if (Math.min(...yield* Effect.forEach(up, horizonOf)) > newest) return
+    time.advance(lookMs)
+  }
+})
+
+const divergenceOf = (cluster: Cluster): Divergence => {
+  const held = cluster.nodes.map((node) => new Set(node.disk.records().map(({ id }) => id)))
+  const all = new Set(held.flatMap((ids) => [...ids]))
+  return {
+    atMs: cluster.trace.nowMs,
+    missing: cluster.nodes.map((node, i) => node.isUp ? all.size - held[i]!.size : undefined)
+  }
+}
+
+/** Lets one of the hostile peers do something. */
+const attackOf = (hostile: ReadonlyArray<HostilePeer>) => (random: Random): boolean => {
+  if (hostile.length === 0) return false
+  const kind = random.weighted(attackKinds.map((each) => [weightOf(each), each] as const))
+  return random.pick(hostile).attack(kind, random)
+}
+
+/** Runs a simulation and judges it. Fails never: what is wrong is in the report. */
 export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
   Effect.gen(function*() {
-    const { nodes = 3, seed, steps = 40, users = 6 } = options
+    const { absent = new Set<number>(), keep, users = defaults.users } = options
     const profile = profileOf(options.profile)
-    const clocks = new Random(`clocks ${profile.name} ${seed}`)
+    const seeds = seedsOf(options)
+    const plan = planFor(options)
+    const clocks = new Random(`clocks ${profile.name} ${seeds.faults}`)
     const clock = (node: number): ClockFault => {
       const random = clocks.part(String(node))
       return {
@@ -202,65 +165,108 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
       }
     }
     const cluster = yield* Cluster.make({
-      seed: `${profile.name} ${seed}`,
-      nodes,
+      seed: `${profile.name} ${seeds.network}`,
+      nodes: plan.nodes,
+      absent,
+      startMs: plan.startMs,
       network: profile.network,
       disk: profile.disk,
+      expected: profile.jumpMsMax < driftMsMax ? ofDisks : ofDisksAndClocks,
       clock
     })
+    cluster.trace.keepsAll = options.history === true
+    const watching = watch(cluster)
     options.prepare?.(cluster)
-    const run = new Run(cluster, profile, users)
-    const unexpected = () => cluster.complaints.filter((complaint) => !expected.test(complaint))
-
-    let step = 0
-    let troubleStep: number | undefined
+    const hashes = Context.get(cluster.shared, Hashing)
+    const strangers = profile.hostile === 0 ? [] : ["h0", "h1"].map((name) => makeUser(hashes, name))
+    const hostile: Array<HostilePeer> = []
+    for (let i = 0; i < profile.hostile; i++)
+      hostile.push(yield* HostilePeer.make(cluster, { seed: i, users: strangers }))
+    const workload = new Workload(cluster, { users, seed: `${profile.name} ${seeds.workload}`, strangers })
+    const striker = new Striker({ cluster, profile, seed: seeds.faults, absent, attack: attackOf(hostile) })
+    const looks = new Random(`looks ${profile.name} ${seeds.faults}`)
+    const divergence: Array<Divergence> = []
+    let acts = 0
     let convergedMs: number | undefined
-    const live = Effect.gen(function*() {
-      for (; step < steps; step++) {
-        cluster.trace.note(`step ${step}`)
-        yield* run.step
-        if (troubleStep === undefined && unexpected().length > 0) troubleStep = step
+
+    /** Lets time pass up to a moment of the plan. Oracles look before any clock is changed. */
+    const until = (atMs: number) => {
+      const { time } = cluster
+      const target = plan.startMs + striker.leaptMs + atMs
+      for (let next = striker.nextEndMs; next !== undefined && next <= target; next = striker.nextEndMs) {
+        time.advance(Math.max(0, next - time.now))
+        watching.sample()
+        striker.end()
       }
-      run.heal()
+      if (target > time.now)
+        time.advance(target - time.now)
+    }
+    const look = Effect.gen(function*() {
+      watching.sample()
+      if (options.history === true) divergence.push(divergenceOf(cluster))
+      if (cluster.up.length === 0) return
+      const { findings } = yield* sampleViews(looks.pick(cluster.up), [...workload.users, ...strangers], looks)
+      for (const { oracle, text } of findings) cluster.find(oracle, text)
+    })
+    const live = Effect.gen(function*() {
+      let happened = 0
+      for (const each of hostile) each.start()
+      for (const { atMs, fault, n } of plan.events) {
+        if (keep !== undefined && !keep.has(n)) continue
+        until(atMs)
+        if (fault !== undefined) {
+          watching.sample()
+          yield* striker.strike(fault, n)
+        } else if (workload.act(n)) acts++
+        if (++happened % lookEvery === 0) {
+          yield* look
+          // others of the process have their turn
+          yield* Effect.yieldNow
+        }
+      }
+      until(plan.endMs)
+      watching.sample()
+      striker.heal()
+      cluster.network.conditions = calm
       options.healed?.(cluster)
-      convergedMs = yield* run.converge
-      yield* run.settle
-      const judged = yield* judge(cluster, {
-        users: run.workload.users,
-        acknowledged: run.workload.acknowledged,
-        crashedLives: run.crashedLives
-      })
-      const slow = convergedMs === undefined ? [`records were not equal ${convergeMsMax} ms after all was healed`] : []
-      return [...slow, ...judged]
+      convergedMs = yield* converge(cluster)
+      if (convergedMs === undefined) {
+        cluster.find("convergence", `records were not equal ${convergeMsMax} ms after all was healed`)
+      }
+      for (const each of hostile) each.stop()
+      yield* settle(cluster)
+      yield* look
+      for (const each of recordProblems(cluster.up)) cluster.find("convergence", each)
+      for (const each of yield* treeProblems(cluster)) cluster.find("trees", each)
+      for (const each of yield* viewProblems(cluster, [...workload.users, ...strangers])) {
+        cluster.find(each.oracle, each.text)
+      }
+      watching.end()
+      if (looks.chance(oneRoundShare)) {
+        for (const each of yield* oneRoundProblems(cluster, looks)) cluster.find("round", each)
+      }
     })
     const exit = yield* Effect.exit(live)
-    const found = exit._tag === "Success" ? exit.value : [`the run broke off: ${Cause.pretty(exit.cause)}`]
-    const problems = [...unexpected(), ...found]
-    if (problems.length > 0) troubleStep ??= step
-    for (const { disk } of cluster.nodes) for (const { id } of disk.records()) cluster.trace.note(`ends with ${id}`)
+    if (exit._tag === "Failure") cluster.find("run", `broke off: ${Cause.pretty(exit.cause)}`)
+    for (const { disk, index } of cluster.nodes) {
+      for (const { id } of disk.records()) cluster.trace.note("note", `ends with ${id}`, index)
+    }
     const report: Report = {
-      seed,
+      options,
       profile: profile.name,
-      nodes,
-      steps,
-      problems,
-      troubleStep,
+      plan,
+      findings: cluster.findings,
       history: cluster.trace.hash,
-      events: cluster.trace.count,
+      entries: cluster.trace.count,
+      virtualMs: cluster.trace.nowMs - striker.leaptMs,
+      acts,
+      faults: striker.struck,
       convergedMs,
-      records: cluster.nodes[0]?.disk.records().length ?? 0,
-      acknowledged: run.workload.acknowledged.length,
-      refused: run.workload.refused,
-      tail: cluster.trace.tail()
+      records: cluster.up[0]?.disk.records().length ?? 0,
+      accepted: workload.accepted.length,
+      refused: workload.refused,
+      told: cluster.trace.entries,
+      divergence
     }
     return report
   }).pipe(Effect.scoped)
-
-/** What a person needs to look at a run that went wrong. */
-export const describe = (report: Report, tailLines = 40): string =>
-  [
-    `simulate({ seed: ${report.seed}, profile: "${report.profile}", nodes: ${report.nodes}, steps: ${report.steps} })`,
-    report.troubleStep === undefined ? "all is well" : `first trouble at step ${report.troubleStep}`,
-    ...report.problems,
-    ...(report.problems.length === 0 ? [] : ["the end of its history:", ...report.tail.slice(-tailLines)])
-  ].join("\n")

@@ -14,7 +14,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 
-/** Tasks that may run without time moving: more is a program that never waits. */
+/** Tasks, and timers, that may run without time moving: more is a program that never waits. */
 const tasksAtOnceMax = 200_000
 const nanosPerMs = 1_000_000
 
@@ -76,6 +76,8 @@ class Timers {
 export class VirtualTime {
   #now: number
   #timersMade = 0
+  /** Timers that ran since time moved. */
+  #atOnce = 0
   readonly #timers = new Timers()
   #tasks: Array<Task> = []
   #running = false
@@ -132,6 +134,8 @@ export class VirtualTime {
     const next = this.#timers.peek()
     if (next === undefined || next.atMs > untilMs) return false
     this.#timers.pop()
+    this.#atOnce = next.atMs > this.#now ? 0 : this.#atOnce + 1
+    if (this.#atOnce > tasksAtOnceMax) throw new Error(`more than ${tasksAtOnceMax} timers ran and time did not move`)
     this.#now = next.atMs
     next.run()
     this.settle()
@@ -164,12 +168,13 @@ export interface ClockFault {
   readonly driftPpm?: number | undefined
 }
 
-/** A wall clock of one machine. It may be off, jump and drift; waiting takes the true time. */
+/** A wall clock of one machine. It may be off, jump, drift and stand still; waiting takes the true time. */
 export class MachineClock {
   readonly #time: VirtualTime
   #skewMs: number
   #driftPpm: number
   #sinceMs: number
+  #stands = false
 
   constructor(time: VirtualTime, { driftPpm = 0, skewMs = 0 }: ClockFault = {}) {
     this.#time = time
@@ -180,7 +185,8 @@ export class MachineClock {
 
   /** Wall clock less true time, ms. */
   get offsetMs(): number {
-    return this.#skewMs + (this.#time.now - this.#sinceMs) * this.#driftPpm / 1e6
+    const ranMs = this.#time.now - this.#sinceMs
+    return this.#skewMs + (this.#stands ? -ranMs : ranMs * this.#driftPpm / 1e6)
   }
 
   /** Whole ms since the epoch. */
@@ -188,11 +194,18 @@ export class MachineClock {
     return Math.floor(this.#time.now + this.offsetMs)
   }
 
-  /** Sets the clock so far off, from now on. */
+  /** Sets the clock so far off, from now on; it runs. */
   set(fault: ClockFault): void {
     this.#skewMs = fault.skewMs ?? this.offsetMs
     this.#driftPpm = fault.driftPpm ?? this.#driftPpm
     this.#sinceMs = this.#time.now
+    this.#stands = false
+  }
+
+  /** From now on it shows the same time, until it is set. */
+  freeze(): void {
+    this.set({})
+    this.#stands = true
   }
 }
 
@@ -260,6 +273,9 @@ export class Life {
   }
 }
 
+/** As timers of a process: a wait is never so short that time does not move. */
+const sleepMsMin = 1
+
 /** Operations of a fiber before others have their turn: what Effect has by default. */
 const operationsMax = 2_048
 
@@ -294,7 +310,7 @@ const effectClock = (life: Life): Clock.Clock => {
       if (ms <= 0) return Effect.yieldNow
       if (!Number.isFinite(ms)) return Effect.never
       return Effect.callback<void>((resume) => {
-        const cancel = life.after(ms, () => resume(Effect.void))
+        const cancel = life.after(Math.max(ms, sleepMsMin), () => resume(Effect.void))
         return Effect.sync(cancel)
       })
     }

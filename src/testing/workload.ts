@@ -1,20 +1,37 @@
 /**
  * What users do in a simulation: they write to each other and in groups, found, grow and leave groups, change roles and
  * titles, read, set identities; at any node, several at once, and again through another node when an answer did not come.
+ * Everything goes through the node's HTTP handlers, signed.
  *
- * It remembers every answer that promised something, which the oracle holds the cluster to.
+ * Rule: each act draws from a chance of its own, so that a run without some of them leaves the others as they were. It
+ * remembers every answer that promised something, which the oracles hold the cluster to.
  */
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import * as Bytes from "../domain/bytes.ts"
 import { type Hashes, Hashing } from "../domain/hashing.ts"
 import type { Hlc } from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"
-import { type Kind, opTypes, roles } from "../domain/record.ts"
-import type { Place, Receipt } from "../services/Ingest.ts"
-import type { Cluster, SimulatedNode } from "./cluster.ts"
-import type { Random } from "./random.ts"
-import { type Draft, idOf, makeUser, type User, write } from "./users.ts"
+import { opTypes, roles } from "../domain/record.ts"
+import type { Place } from "../services/Ingest.ts"
+import type { Cluster, NodeServices, SimulatedNode } from "./cluster.ts"
+import type { Answer, Attempt } from "./observer.ts"
+import { Random } from "./random.ts"
+import {
+  type Draft,
+  idOf,
+  makeUser,
+  readConversations,
+  readHistory,
+  readIdentity,
+  readMembers,
+  type ReadOutcome,
+  type User,
+  whyOf,
+  write,
+  type WriteOutcome
+} from "./users.ts"
 
 /** Groups that a run founds at most. */
 const groupsMax = 6
@@ -24,57 +41,64 @@ const positionsMax = 50
 const retriesMax = 20
 /** A text is signed again for another node only while its time passes the window with ease, ms. */
 const retryAgeMsMax = 20_000
-
-/** A promise that a node made. */
-export interface Acknowledged {
-  readonly kind: Kind
-  readonly id: string
-  readonly node: number
-  /** Which run of the node, and which disk it had. */
-  readonly life: number
-  readonly generation: number
-  readonly hlc: Hlc
-  /** The answer came after the commit. */
-  readonly committed: boolean
-  readonly atMs: number
-}
+/** Messages that a user sends at once, when in a hurry. */
+const burstMax = 8
+/** Texts tried for two whose ids are in one bucket of the trees: some pairs among so many. */
+const twinsTried = 700
 
 interface GroupSeen {
   readonly chatId: Ids.ChatId
   readonly creator: User
 }
 
+export interface WorkloadOptions {
+  /** Default 6. */
+  readonly users?: number | undefined
+  /** Names the chance that it draws from; default: the cluster's. */
+  readonly seed?: string | undefined
+  /** Others who are in conversations and groups, but do nothing here. */
+  readonly strangers?: ReadonlyArray<User> | undefined
+}
+
 export class Workload {
   readonly users: ReadonlyArray<User>
   readonly groups: Array<GroupSeen> = []
-  readonly acknowledged: Array<Acknowledged> = []
-  /** Answers that were refusals, by tag or reason. */
+  /** Writes that were accepted. */
+  readonly accepted: Array<Extract<Answer, { readonly _tag: "Accepted" }>> = []
+  /** Answers that were refusals, by tag and reason. */
   readonly refused = new Map<string, number>()
   readonly #cluster: Cluster
-  readonly #random: Random
+  readonly #chance: Random
   readonly #hashes: Hashes
+  readonly #parties: ReadonlyArray<User>
   readonly #positions: Array<{ readonly place: Place; readonly hlc: Hlc }> = []
   readonly #unanswered: Array<{ readonly user: User; readonly draft: Draft }> = []
-  #lastTs = 0
+  readonly #taken = new Set<number>()
+  #random: Random
+  #acts = 0
 
-  constructor(cluster: Cluster, options: { readonly users: number }) {
+  constructor(cluster: Cluster, { seed, strangers = [], users = 6 }: WorkloadOptions = {}) {
     this.#cluster = cluster
-    this.#random = cluster.random.part("workload")
+    this.#chance = seed === undefined ? cluster.random.part("workload") : new Random(`workload ${seed}`)
+    this.#random = this.#chance
     this.#hashes = Context.get(cluster.shared, Hashing)
-    this.users = Array.from({ length: options.users }, (_, i) => makeUser(this.#hashes, `u${i}`))
+    this.users = Array.from({ length: users }, (_, i) => makeUser(this.#hashes, `u${i}`))
+    this.#parties = [...this.users, ...strangers]
   }
 
-  /** The time that users sign at, who have learnt the clock of a node that is ahead. No two writes share one. */
+  /** The time that users sign at: mostly they have learnt the clock of their node. No two writes share one. */
   #ts(node: SimulatedNode): number {
-    this.#lastTs = Math.max(Math.floor(this.#cluster.time.now), node.clock.wallMs, this.#lastTs + 1)
-    return this.#lastTs
+    let ts = this.#random.chance(0.8) ? node.clock.wallMs : Math.floor(this.#cluster.time.now)
+    while (this.#taken.has(ts)) ts++
+    this.#taken.add(ts)
+    return ts
   }
 
   #place(user: User): Place {
     if (this.groups.length > 0 && this.#random.chance(0.5)) {
       return { kind: "group", chatId: this.#random.pick(this.groups).chatId }
     }
-    const peer = this.#random.pick(this.users)
+    const peer = this.#random.pick(this.#parties)
     return { kind: "dm", chatId: Ids.dmChatId(this.#hashes, user.address, peer.address), peer: peer.address }
   }
 
@@ -100,7 +124,7 @@ export class Workload {
     const nonce = Bytes.toHex(this.#random.bytes(16)) as Ids.Nonce
     const chatId = Ids.groupChatId(this.#hashes, user.address, nonce)
     this.groups.push({ chatId, creator: user })
-    const others = this.users.filter((other) => other !== user)
+    const others = this.#parties.filter((other) => other !== user)
     return this.#op(user, node, chatId, {
       op: opTypes.create,
       nonce,
@@ -114,7 +138,7 @@ export class Workload {
     const group = random.pick(this.groups)
     // mostly the one who surely may; others often may not, and that is a case too
     const user = random.chance(0.6) ? group.creator : random.pick(this.users)
-    const others = this.users.filter((other) => other !== group.creator)
+    const others = this.#parties.filter((other) => other !== group.creator)
     const rest = random.weighted<() => Partial<Ids.OpFields>>([
       [4, () => ({ op: opTypes.add, targets: this.#some(others, 2) })],
       [3, () => ({ op: opTypes.add, role: roles.admin, targets: this.#some(others, 1) })],
@@ -125,24 +149,26 @@ export class Workload {
     return [user, this.#op(user, node, group.chatId, rest)]
   }
 
+  #message(user: User, place: Place, node: SimulatedNode): Draft {
+    const random = this.#random
+    return {
+      kind: "message",
+      place,
+      fields: {
+        chatId: place.chatId,
+        sender: user.address,
+        ts: this.#ts(node),
+        msgType: random.between(0, 3),
+        content: `text ${random.word()}`,
+        ...(random.chance(0.2) ? { control: random.bytes(random.between(0, 40)) } : {})
+      }
+    }
+  }
+
   #draft(node: SimulatedNode): readonly [User, Draft] {
     const random = this.#random
     const user = random.pick(this.users)
-    const message = (): Draft => {
-      const place = this.#place(user)
-      return {
-        kind: "message",
-        place,
-        fields: {
-          chatId: place.chatId,
-          sender: user.address,
-          ts: this.#ts(node),
-          msgType: random.between(0, 3),
-          content: `text ${random.word()}`,
-          ...(random.chance(0.2) ? { control: random.bytes(random.between(0, 40)) } : {})
-        }
-      }
-    }
+    const message = () => this.#message(user, this.#place(user), node)
     const choice = random.weighted<"message" | "found" | "administer" | "read" | "identity">([
       [10, "message"],
       [this.groups.length < groupsMax ? 2 : 0, "found"],
@@ -171,12 +197,13 @@ export class Workload {
     const { hlc, place } = this.#random.pick(this.#positions)
     const parties = this.users.filter(({ address }) =>
       place.kind === "group" ||
-      this.users.some((peer) => Ids.dmChatId(this.#hashes, address, peer.address) === place.chatId)
+      this.#parties.some((peer) => Ids.dmChatId(this.#hashes, address, peer.address) === place.chatId)
     )
     const user = parties.includes(fallback) ? fallback : this.#random.pick(parties)
     const own: Place = place.kind === "group" ? place : {
       ...place,
-      peer: this.users.find((peer) => Ids.dmChatId(this.#hashes, user.address, peer.address) === place.chatId)!.address
+      peer:
+        this.#parties.find((peer) => Ids.dmChatId(this.#hashes, user.address, peer.address) === place.chatId)!.address
     }
     return [user, {
       kind: "read",
@@ -185,14 +212,72 @@ export class Workload {
     }]
   }
 
-  /** One thing that a user does at a node that is up; nothing when none is. */
-  act(): void {
+  /**
+   * One thing that a user does at a node that is up; false when none is. `n` names its chance; without it, acts are counted.
+   */
+  act(n = this.#acts): boolean {
+    this.#acts = n + 1
+    this.#random = this.#chance.part(`act ${n}`)
+    const random = this.#random
     const { up } = this.#cluster
-    if (up.length === 0) return
-    const node = this.#random.pick(up)
-    const again = this.#random.chance(0.25) ? this.#again(node) : undefined
-    const [user, draft] = again ?? this.#draft(node)
-    this.#send(node, user, draft)
+    if (up.length === 0) return false
+    const node = random.pick(up)
+    random.weighted<() => void>([
+      [56, () => this.#send(node, ...this.#draft(node))],
+      [16, () => this.#send(node, ...(this.#again(node) ?? this.#draft(node)))],
+      [12, () => this.#look(node)],
+      [this.groups.length > 0 ? 8 : 0, () => this.#clash()],
+      [4, () => this.#burst(node)],
+      [1, () => this.#twins(node)]
+    ])()
+    return true
+  }
+
+  /** Several messages at once. */
+  #burst(node: SimulatedNode): void {
+    const user = this.#random.pick(this.users)
+    const place = this.#place(user)
+    for (let left = this.#random.between(2, burstMax); left > 0; left--) {
+      this.#send(node, user, this.#message(user, place, node))
+    }
+  }
+
+  /** Two messages that share a leaf of the trees, where most records are alone. */
+  #twins(node: SimulatedNode): void {
+    const user = this.#random.pick(this.users)
+    const draft = this.#message(user, this.#place(user), node)
+    if (draft.kind !== "message") return
+    const seen = new Map<string, Draft>()
+    for (let tried = 0; tried < twinsTried; tried++) {
+      const twin: Draft = { ...draft, fields: { ...draft.fields, content: `${draft.fields.content} ${tried}` } }
+      const bucket = idOf(this.#hashes, twin).slice(0, 4)
+      const other = seen.get(bucket)
+      if (other === undefined) seen.set(bucket, twin)
+      else {
+        this.#send(node, user, other)
+        return this.#send(node, user, twin)
+      }
+    }
+  }
+
+  /** Ops about one member at the same moment, at different nodes, none of which knows of the others. */
+  #clash(): void {
+    const random = this.#random
+    const { chatId, creator } = random.pick(this.groups)
+    const target = random.pick(this.users)
+    const nodes = random.shuffle(this.#cluster.up)
+    for (let left = random.between(2, 3), at = 0; left > 0; left--, at++) {
+      const node = nodes[at % nodes.length]!
+      const admin = random.chance(0.7) ? creator : random.pick(this.users)
+      const targets = [target.address]
+      const [actor, rest] = random.weighted<readonly [User, Partial<Ids.OpFields>]>([
+        [3, [admin, { op: opTypes.add, targets }]],
+        [2, [admin, { op: opTypes.add, role: roles.admin, targets }]],
+        [3, [admin, { op: opTypes.remove, targets }]],
+        [2, [target, { op: opTypes.remove, targets }]]
+      ])
+      this.#send(node, actor, this.#op(actor, node, chatId, rest))
+    }
   }
 
   /** A write that got no answer yet, or did elsewhere, signed for this node too. */
@@ -204,47 +289,100 @@ export class Workload {
     return [user, draft.kind === "op" ? { kind: "op", fields: { ...draft.fields, node: node.id } } : draft]
   }
 
-  #send(node: SimulatedNode, user: User, draft: Draft): void {
-    const wait = this.#random.chance(0.5)
-    const id = idOf(this.#hashes, draft)
-    const { generation } = node.disk
+  /**
+   * She looks at what there is for her. What she should see, others check; here, that she gets an answer at all, and that a
+   * request that somebody sends again gets none (SPEC §3).
+   */
+  #look(node: SimulatedNode): void {
+    const random = this.#random
+    const user = random.pick(this.users)
+    const ts = this.#ts(node)
+    const limit = random.between(1, 20)
+    const { chatId } = this.groups.length === 0 ? { chatId: undefined } : random.pick(this.groups)
+    const read: Effect.Effect<ReadOutcome<unknown>, never, NodeServices> = random.pick([
+      readConversations(user, { ts, limit }),
+      readHistory(user, this.#place(user), { ts, limit }),
+      readIdentity(user, random.pick(this.#parties).address, { ts }),
+      ...(chatId === undefined ? [] : [readMembers(user, chatId, { ts })])
+    ])
+    const repeats = random.chance(0.2)
     const life = node.lives
+    const ask = (then: (outcome: ReadOutcome<unknown>) => void) =>
+      node.fork(read, (exit) => {
+        // a node that ends breaks off what is under way: no answer
+        if (!node.isUp || node.lives !== life) return
+        const why = exit._tag === "Failure" ? `defect ${String(exit.cause)}` : brokenBy(exit.value)
+        if (why !== undefined) this.#cluster.find("answer", `a read ended in ${why}`, node)
+        else if (exit._tag === "Success") then(exit.value)
+      })
+    ask((first) => {
+      if (!repeats || (first.kind === "refused" && first.status !== 403 && first.status !== 404)) return
+      ask((second) => {
+        const why = second.kind === "found" ? "answered" : whyOf(second)
+        if (why !== "Unauthenticated replayed") this.#cluster.find("replay", `a request sent again was ${why}`, node)
+      })
+    })
+  }
+
+  #send(node: SimulatedNode, user: User, draft: Draft): void {
+    const cluster = this.#cluster
+    const attempt: Attempt = {
+      user,
+      draft,
+      id: idOf(this.#hashes, draft),
+      node,
+      life: node.lives,
+      generation: node.disk.generation,
+      wait: this.#random.chance(0.5),
+      atMs: cluster.trace.nowMs
+    }
     this.#unanswered.push({ user, draft })
     if (this.#unanswered.length > retriesMax) this.#unanswered.shift()
-    this.#cluster.trace.note(`${user.name} writes ${draft.kind} ${id.slice(0, 8)} at ${node.name}`)
-    const sigVersion = this.#random.chance(0.2) ? 2 : 1
-    node.fork(write(user, draft, { wait, sigVersion }), (exit: Exit<Receipt<string>, { readonly _tag: string }>) => {
-      if (exit._tag === "Success") {
-        const { hlc } = exit.value
-        this.#cluster.trace.note(`answer ${id.slice(0, 8)} ${wait ? "committed" : "accepted"} ${hlc.toString(16)}`)
-        this.acknowledged.push({
-          kind: draft.kind,
-          id,
-          node: node.index,
-          life,
-          generation,
-          hlc,
-          committed: wait,
-          atMs: this.#cluster.time.now
-        })
-        if (draft.kind === "message") {
-          this.#positions.push({ place: draft.place, hlc })
-          if (this.#positions.length > positionsMax) this.#positions.shift()
-        }
-        return
-      }
-      const why = refusalOf(exit.cause)
-      this.#cluster.trace.note(`answer ${id.slice(0, 8)} refused ${why}`)
-      this.refused.set(why, (this.refused.get(why) ?? 0) + 1)
-      if (why.startsWith("defect")) this.#cluster.complain(node, `a write ended in a ${why}`)
-    })
+    const short = attempt.id.slice(0, 8)
+    cluster.trace.note("write", `${user.name} ${nameOf(draft)} ${short}`, node.index)
+    cluster.told((each) => each.attempted?.(attempt))
+    const options = {
+      wait: attempt.wait,
+      sigVersion: this.#random.chance(0.2) ? 2 : 1,
+      leaveBy: this.#random.chance(0.5) ? "membership" : "ops"
+    } as const
+    node.fork(write(user, draft, options), (exit: Exit<WriteOutcome>) => this.#answered(attempt, exit))
+  }
+
+  #answered(attempt: Attempt, exit: Exit<WriteOutcome>): void {
+    const cluster = this.#cluster
+    const { draft, node } = attempt
+    const short = attempt.id.slice(0, 8)
+    // a node that ends breaks off what is under way: no answer
+    if (!node.isUp || node.lives !== attempt.life) return
+    const why = exit._tag === "Failure" ? `defect ${String(exit.cause)}` : brokenBy(exit.value)
+    if (why !== undefined) cluster.find("answer", `a write ended in ${why}`, node)
+    if (exit._tag === "Failure" || exit.value.kind !== "accepted") {
+      const refusal = exit._tag === "Failure"
+        ? "defect"
+        : whyOf(exit.value as Exclude<WriteOutcome, { kind: "accepted" }>)
+      cluster.trace.note("answer", `${short} refused ${refusal}`, node.index)
+      this.refused.set(refusal, (this.refused.get(refusal) ?? 0) + 1)
+      cluster.told((each) => each.answered?.({ _tag: "Refused", attempt, why: refusal }))
+      return
+    }
+    const { committed, hlc, id } = exit.value
+    if (id !== attempt.id) cluster.find("answer", `a write of ${short} was answered with ${id.slice(0, 8)}`, node)
+    cluster.trace.note("answer", `${short} ${committed ? "committed" : "accepted"} ${hlc.toString(16)}`, node.index)
+    const answer = { _tag: "Accepted", attempt, hlc, committed } as const
+    this.accepted.push(answer)
+    cluster.told((each) => each.answered?.(answer))
+    if (draft.kind === "message") {
+      this.#positions.push({ place: draft.place, hlc })
+      if (this.#positions.length > positionsMax) this.#positions.shift()
+    }
   }
 }
 
-const refusalOf = (cause: { readonly reasons: ReadonlyArray<{ readonly _tag: string }> }): string => {
-  const reason = cause.reasons[0] as
-    | { readonly _tag: string; readonly error?: { readonly _tag?: string; readonly reason?: string }; defect?: unknown }
-    | undefined
-  if (reason?._tag !== "Fail") return `defect ${String(reason?.defect ?? reason?._tag)}`
-  return [reason.error?._tag, reason.error?.reason].filter((part) => part !== undefined).join(" ")
-}
+const nameOf = (draft: Draft): string => draft.kind === "op" ? opNames[draft.fields.op]! : draft.kind
+
+const opNames: ReadonlyArray<string> = ["create", "add", "remove", "set-title"]
+
+/** What an answer is that no node may give; `undefined` for the others. */
+const brokenBy = (outcome: WriteOutcome | ReadOutcome<unknown>): string | undefined =>
+  outcome.kind === "broken" ? whyOf(outcome) : undefined

@@ -44,6 +44,17 @@ describe("hlc", () => {
     }
   })
 
+  it("is ordered by time, then by counter, and a stamp is level with itself", () => {
+    const ascending = ([[0, 0], [0, 1], [1, 0], [1, logicalMax], [2, 0], [msMax, logicalMax]] as const)
+      .map(([ms, counter]) => Hlc.make(ms, counter))
+    for (const [i, a] of ascending.entries()) {
+      for (const [j, b] of ascending.entries()) {
+        assert.strictEqual(Hlc.compare(a, b), Math.sign(i - j))
+        assert.strictEqual(Hlc.max(a, b), ascending[Math.max(i, j)]!)
+      }
+    }
+  })
+
   it.prop("text order is time order", [Seed], ([seed]) => {
     const dice = new Dice(seed)
     const near = dice.coin()

@@ -81,20 +81,46 @@ describe("merkle tree", () => {
     }
   })
 
-  it("takes about 2.5 MB, whatever is in it", () => {
+  it("takes memory for what is in it, about 2.5 MB at most", () => {
     const tree = new MerkleTree(hashes)
+    assert.isBelow(tree.byteLength, 30_000)
+    for (const { bucket, digest } of items(new Dice(1), 200)) tree.insert(bucket, digest)
+    assert.isBelow(tree.byteLength, 200_000)
+    const copied = tree.clone().byteLength
+    assert.isBelow(copied, 150_000)
+    for (let bucket = 0; bucket < leavesCount; bucket++) tree.insert(bucket, digestOf(bucket))
     const { byteLength } = tree
     assert.isAbove(byteLength, 2_300_000)
     assert.isBelow(byteLength, 2_600_000)
     for (const { bucket, digest } of items(new Dice(1), 5_000)) tree.insert(bucket, digest)
     tree.root()
     assert.strictEqual(tree.byteLength, byteLength)
+    tree.clear()
+    assert.isBelow(tree.byteLength, 30_000)
+  })
+
+  it("keeps all leaves and hashes while it grows to its full size", () => {
+    const tree = new MerkleTree(hashes)
+    const order = new Dice(4).shuffle(
+      Array.from({ length: leavesCount / branchCount }, (_, i) => i * branchCount + i % 16)
+    )
+    for (const [n, bucket] of order.entries()) {
+      tree.insert(bucket, digestOf(bucket))
+      if ((n & (n - 1)) === 0) tree.root()
+    }
+    const copy = tree.clone()
+    for (const bucket of order) assert.deepStrictEqual(tree.leaf(bucket), { sum: digestOf(bucket), count: 1 })
+    assert.strictEqual(rootOf(tree), slowRoot(tree))
+    assert.strictEqual(rootOf(copy), rootOf(tree))
   })
 
   it("hashes nothing until asked, then only what changed, and nothing for what is empty", () => {
-    let tree = new MerkleTree(hashes)
-    assert.strictEqual(costOf(() => tree = new MerkleTree(hashes)), 1 + levelsCount)
+    const tree = new MerkleTree(hashes)
     assert.strictEqual(costOf(() => tree.root()), 0)
+    // what is empty is known from the first tree of these hashes
+    const own = { ...hashes }
+    assert.strictEqual(costOf(() => new MerkleTree(own)), 1 + levelsCount)
+    assert.strictEqual(costOf(() => new MerkleTree(own)), 0)
     assert.strictEqual(costOf(() => items(new Dice(2), 1_000, 16).forEach((i) => tree.insert(i.bucket, i.digest))), 0)
     tree.root()
     assert.strictEqual(costOf(() => tree.root()), 0)
@@ -112,7 +138,7 @@ describe("merkle tree", () => {
 
   it("can be brought up to date in small parts", () => {
     const tree = treeOf(items(new Dice(5), 100, 16))
-    const all = costOf(() => treeOf(items(new Dice(5), 100, 16)).root()) - 1 - levelsCount
+    const all = costOf(() => treeOf(items(new Dice(5), 100, 16)).root())
     let [parts, spent] = [0, 0]
     for (let ready = false; !ready; parts++) {
       const cost = costOf(() => ready = tree.refresh(2))
@@ -269,6 +295,44 @@ describe("merkle tree", () => {
       ] as const
     ) assert.strictEqual(tree.countUnder(level, index), count, `${level}/${index}`)
     assert.throws(() => tree.countUnder(4, leavesCount), /no node/)
+  })
+
+  it.prop("finds the next bucket that is filled, and those that are fuller", [Seed, size(0, 40)], ([seed, count]) => {
+    const dice = new Dice(seed)
+    const set = items(dice, count, dice.pick([2, 64, leavesCount]))
+    const tree = treeOf(set)
+    const gone = items(dice, 5)
+    for (const { bucket, digest } of gone) tree.insert(bucket, digest)
+    for (const { bucket, digest } of gone) tree.remove(bucket, digest)
+    const held = Map.groupBy(set, ({ bucket }) => bucket)
+    const filled = [...held.keys()].sort((a, b) => a - b)
+    for (const from of [0, leavesCount - 1, dice.below(leavesCount), ...filled.slice(0, 3).map((each) => each + 1)]) {
+      const at = from % leavesCount
+      assert.strictEqual(tree.nextFilled(at), filled.find((bucket) => bucket >= at) ?? filled[0], `${from}`)
+    }
+    for (const than of [0, 0.5, 1, 3, 20]) {
+      assert.deepStrictEqual(tree.fullerThan(than), filled.filter((bucket) => held.get(bucket)!.length > than))
+    }
+    for (let index = 0; index < 256; index++) {
+      const under = set.filter(({ bucket }) => bucket >>> 8 === index).length
+      assert.strictEqual(tree.countUnder(2, index), under)
+    }
+    for (const from of [-1, leavesCount, 0.5]) assert.throws(() => tree.nextFilled(from), /there is no bucket/)
+  }, runs(40))
+
+  it("trees that were empty once have nothing in common", () => {
+    const [one, two] = [new MerkleTree(hashes), new MerkleTree(hashes)]
+    const before = rootOf(two)
+    const copy = one.clone()
+    one.insert(5, digestOf(1))
+    two.addTree(new MerkleTree(hashes))
+    assert.deepStrictEqual([rootOf(two), rootOf(copy), rootOf(new MerkleTree(hashes))], [before, before, before])
+    assert.deepStrictEqual([two.count, copy.count, two.leaf(5).count], [0, 0, 0])
+    copy.insert(6, digestOf(1))
+    assert.deepStrictEqual([one.leaf(6).count, copy.leaf(5).count], [0, 0])
+    one.clear()
+    assert.strictEqual(rootOf(one), before)
+    assert.strictEqual(one.nextFilled(9), undefined)
   })
 
   it("leaves and trees that are not in cannot leave, and change nothing", () => {

@@ -70,6 +70,18 @@ describe("node ids", () => {
     if (Result.isSuccess(key)) assert.strictEqual(nodeIdOf(key.success), changed)
   })
 
+  it("with a letter that no table of Base58 reaches are refused, not read as another id", () => {
+    const text = nodes[0] as string
+    const twin = nodeIdOf({ type: "ed25519", publicKey: new Uint8Array(32) })
+    for (const letter of ["\u0100", "\u2160", "\u4e2d", "\uff11", "\uffff", "\ud800", "\u{1f600}"]) {
+      for (const id of [text, twin]) {
+        for (let at = 0; at < id.length; at++) refused(id.slice(0, at) + letter + id.slice(at + 1))
+      }
+    }
+    // the decoder alone would take this for a key
+    assert.include(refused(`${text.slice(0, 20)}\u4e2d${text.slice(21)}`), "canonical form")
+  })
+
   it("with another type, length or prefix are refused", () => {
     const key32 = Bytes.fromHex("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
     const key33 = Bytes.concat([Bytes.u8(2), key32])

@@ -61,7 +61,7 @@ const nodeHolds = (key: NodeKey, bytes: Uint8Array, signature: Uint8Array): bool
       && secp256k1.verify(signature, sha256(bytes), key.publicKey, { prehash: false })
 
 describe("vectors", () => {
-  it("are what scripts/vectors.ts gives", { timeout: 120_000 }, async () => {
+  it("are what scripts/vectors.ts gives", { timeout: 400_000 }, async () => {
     const built = { ...build(), ...Network.build(), ...await Sync.build() }
     for (const [file, value] of Object.entries(built)) assert.strictEqual(read(file), toText(value), file)
     const files = readdirSync(folder).filter((file) => file.endsWith(".json")).sort()

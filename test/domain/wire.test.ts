@@ -81,6 +81,22 @@ describe("wire", () => {
     }
   })
 
+  it("failure 24: reading ends in a result whatever is thrown while it goes on, errors or not", () => {
+    const outcome = (thrown: unknown) =>
+      Wire.reading(() => {
+        throw thrown
+      })
+    for (const thrown of [new RangeError("too deep"), "too deep"]) {
+      assert.deepStrictEqual(
+        outcome(thrown),
+        Result.fail(new Wire.InvalidRecord({ field: "cbor", message: "too deep" }))
+      )
+    }
+    const own = new Wire.InvalidRecord({ field: "ts", message: "is wrong" })
+    assert.deepStrictEqual(outcome(own), Result.fail(own))
+    assert.deepStrictEqual(Wire.reading(() => 7), Result.succeed(7))
+  })
+
   it("keeps a byte order mark at the start of text: it is content like any other", () => {
     for (
       const content of ["\ufeff", "\ufeffhello", "\ufeff\ufeffx", `\ufeff${"x".repeat(40)}`, `\ufeff${"é".repeat(400)}`]

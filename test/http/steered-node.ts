@@ -79,9 +79,9 @@ export interface Steered extends Running {
   readonly release: () => void
 }
 
-/** A node in memory. `atMs`: where its clock stands; absent: it runs. */
+/** A node in memory. `atMs`: where its clock stands; absent: it runs. `holds`: what is held stays so at its end. */
 export const steered = (
-  options: { readonly limits?: Partial<IngestLimits>; readonly atMs?: number } = {}
+  options: { readonly limits?: Partial<IngestLimits>; readonly atMs?: number; readonly holds?: boolean } = {}
 ): Effect.Effect<Steered, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = new SteeredClock(yield* Clock.Clock, options.atMs)
@@ -101,9 +101,10 @@ export const steered = (
     )
     const context = yield* Layer.build(graph).pipe(Effect.provideService(Clock.Clock, clock))
     // or the node's shutdown would wait for the held commit
-    yield* Effect.addFinalizer(() =>
-      gate.open
-    )
+    if (options.holds !== true)
+      yield* Effect.addFinalizer(() =>
+        gate.open
+      )
     return yield* Effect.gen(function*() {
       const server = yield* HttpServer.HttpServer
       return {

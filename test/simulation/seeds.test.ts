@@ -1,103 +1,190 @@
-/** Nodes that live through faults and then agree, run after run; and an oracle that sees when they do not. */
+/** Nodes that live through faults and then agree, run after run; and a run that goes wrong is told so that it helps. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Cluster, describe as told, Oracle, type ProfileName, simulate, Workload } from "../../src/testing/index.ts"
+import { readFileSync } from "node:fs"
+import {
+  describe as told,
+  faultKinds,
+  type ProfileName,
+  profileNames,
+  replayCommand,
+  type Report,
+  shrink,
+  simulate,
+  type SimulationOptions
+} from "../../src/testing/index.ts"
+import { parseRanges, rangesOf } from "../../src/testing/plan.ts"
 
 const timeoutMs = 300_000
+/** Seeds of each profile, with steps enough to see every kind of fault. */
+const seedsEach = 21
+const steps = 7
 
-const sound = (profile: ProfileName, seed: number, steps = 12) =>
-  Effect.gen(function*() {
-    const report = yield* simulate({ seed, profile, steps, nodes: 3 + seed % 2 })
-    assert.deepStrictEqual(report.problems, [], told(report))
-    assert.isAbove(report.records, 5, told(report))
-    assert.isAbove(report.acknowledged, 5, told(report))
+const sound = (options: SimulationOptions) =>
+  Effect.map(simulate(options), (report) => {
+    assert.deepStrictEqual(report.findings, [], told(report))
+    return report
   })
 
-describe("after all was healed, every node has every record and shows the same", () => {
-  const seeds: ReadonlyArray<readonly [ProfileName, count: number]> = [
-    ["calm", 5],
-    ["lossy", 8],
-    ["partition", 8],
-    ["crash", 9]
-  ]
-  for (const [profile, count] of seeds) {
+/** A run that failed once: the arguments of `simulate`, and what was wrong. */
+interface Regression {
+  readonly seed: number
+  readonly profile: ProfileName
+  readonly nodes: number
+  readonly steps: number
+  readonly keep?: string
+  readonly absent?: string
+  readonly was: string
+}
+
+const regressions = JSON.parse(
+  readFileSync(new URL("regressions.json", import.meta.url), "utf8")
+) as ReadonlyArray<Regression>
+
+describe("runs that failed once", () => {
+  for (const { absent, keep, nodes, profile, seed, steps, was } of regressions) {
+    it.effect(`${profile} ${seed}: ${was}`, () =>
+      sound({
+        seed,
+        profile,
+        nodes,
+        steps,
+        keep: keep === undefined ? undefined : parseRanges(keep),
+        absent: absent === undefined ? undefined : parseRanges(absent)
+      }), timeoutMs)
+  }
+})
+
+describe("after all was healed every node has every record and shows the same, and no oracle saw anything before", () => {
+  const reports: Array<Report> = []
+  for (const profile of profileNames) {
     it.effect(
-      `${profile}, ${count} seeds`,
+      `${profile}, ${seedsEach} seeds`,
       () =>
-        Effect.forEach(Array.from({ length: count }, (_, i) => i + 1), (seed) => sound(profile, seed), {
-          discard: true
-        }),
+        Effect.forEach(
+          Array.from({ length: seedsEach }, (_, i) => i + 1),
+          (seed) =>
+            Effect.map(sound({ seed, profile, steps, nodes: 3 + seed % 3 }), (report) => {
+              reports.push(report)
+              assert.isAbove(report.acts, 25, told(report))
+              assert.isAbove(report.accepted, 10, told(report))
+              assert.isAbove(report.records, 4, told(report))
+              assert.isDefined(report.convergedMs)
+            }),
+          { discard: true }
+        ),
       timeoutMs
     )
   }
+
+  it("and every kind of fault was among them", () => {
+    assert.strictEqual(reports.length, seedsEach * profileNames.length)
+    const struck = new Set(reports.flatMap(({ faults }) => [...faults.keys()]))
+    assert.deepStrictEqual(faultKinds.filter((kind) => !struck.has(kind)), [])
+  })
 })
 
 describe("one seed", () => {
   it.effect("gives one history, and another seed another", () =>
     Effect.gen(function*() {
-      const run = (seed: number) => simulate({ seed, profile: "crash", steps: 15 })
-      const [first, again, other] = [yield* run(40), yield* run(40), yield* run(41)]
-      assert.isAbove(first.events, 100)
-      assert.strictEqual(again.events, first.events)
-      assert.strictEqual(again.history, first.history)
-      assert.notStrictEqual(other.history, first.history)
+      for (const profile of ["crash", "hostile"] as const) {
+        const run = (seed: number) => simulate({ seed, profile, steps: 10 })
+        const [first, again, other] = [yield* run(40), yield* run(40), yield* run(41)]
+        assert.isAbove(first.entries, 100)
+        assert.strictEqual(again.entries, first.entries)
+        assert.strictEqual(again.history, first.history)
+        assert.notStrictEqual(other.history, first.history)
+      }
+    }), timeoutMs)
+
+  it.effect("has parts of its own for network, faults and workload", () =>
+    Effect.gen(function*() {
+      const run = (seeds: SimulationOptions["seeds"]) => simulate({ seed: 42, profile: "crash", steps: 6, seeds })
+      const writes = (report: Report) =>
+        report.plan.events.filter(({ fault }) => fault === undefined).map(({ atMs }) => atMs)
+      const faults = (report: Report) => report.plan.events.flatMap(({ fault }) => fault ?? [])
+      const [plain, network, other, workload] = [
+        yield* run(undefined),
+        yield* run({ network: 1 }),
+        yield* run({ faults: 1 }),
+        yield* run({ workload: 1 })
+      ]
+      assert.deepStrictEqual(network.plan, plain.plan)
+      assert.notStrictEqual(network.history, plain.history)
+      assert.notDeepEqual(faults(other), faults(plain))
+      assert.deepStrictEqual(faults(workload), faults(plain))
+      assert.notDeepEqual(writes(workload), writes(plain))
     }), timeoutMs)
 })
 
-describe("the oracle goes red", () => {
-  it.effect("when records are withheld from a node, and tells the step", () =>
+describe("a run that fails", () => {
+  /** One node hears nothing, by gossip or sync: a fault that no plan has, and that is never healed. */
+  const alone: SimulationOptions["prepare"] = ({ network, nodes }) => {
+    const deaf = nodes[2]!.id
+    network.withhold = (_, to) => to === deaf
+    network.refuse = (from, to) => from === deaf || to === deaf
+  }
+
+  it.effect("tells what differs, where, and how to see it again", () =>
     Effect.gen(function*() {
-      const report = yield* simulate({
-        seed: 50,
-        profile: "calm",
-        steps: 6,
-        prepare: ({ network, nodes }) => {
-          const alone = nodes[2]!.id
-          network.withhold = (_, to) => to === alone
-          network.refuse = (from, to) => from === alone || to === alone
-        }
-      })
+      const report = yield* simulate({ seed: 50, profile: "calm", steps: 4, prepare: alone })
       assert.isUndefined(report.convergedMs)
-      assert.strictEqual(report.troubleStep, 6)
       const all = told(report)
-      for (const what of [/records of n0 and n2: /, /views of n0 and n2: /, /lost: .* is not at n2/, /seed: 50/]) {
+      for (const what of [/convergence: .* n0 and n2/, /views/, /npm run sim -- --seed 50 --profile calm/]) {
         assert.match(all, what)
       }
-      assert.notMatch(all, /records of n0 and n1/)
+      assert.notMatch(all, /n0 and n1/)
     }), timeoutMs)
 
-  it.effect("when gossip is withheld only, sync mends it", () =>
+  it.effect(
+    "is shrunk to the least that still fails, and that is repeated by its command",
+    () =>
+      Effect.gen(function*() {
+        const failed = yield* simulate({ seed: 50, profile: "calm", steps: 4, prepare: alone })
+        const { complete, report, tries } = yield* shrink(failed, { triesMax: 60 })
+        assert.isTrue(complete, String(tries))
+        const left = report.options.keep!
+        assert.isAtMost(left.size, 2, replayCommand(report))
+        assert.match(replayCommand(report), new RegExp(`--keep ${rangesOf(left)}`))
+        const again = yield* simulate({ ...report.options, keep: parseRanges(rangesOf(left))! })
+        assert.strictEqual(again.history, report.history)
+        assert.isAbove(again.findings.length, 0)
+      }),
+    timeoutMs
+  )
+
+  it.effect("that breaks off is a finding, and no failure of the test that runs it", () =>
     Effect.gen(function*() {
-      const report = yield* simulate({
-        seed: 51,
-        profile: "calm",
-        steps: 6,
-        prepare: ({ network }) => {
-          network.withhold = () => true
-        }
-      })
-      assert.deepStrictEqual(report.problems, [], told(report))
+      const prepare: SimulationOptions["prepare"] = ({ observers }) => {
+        observers.push({
+          attempted: () => {
+            throw new Error("an oracle that is wrong itself")
+          }
+        })
+      }
+      const report = yield* simulate({ seed: 1, profile: "calm", steps: 2, prepare })
+      assert.match(told(report), /run: broke off: Error: an oracle that is wrong itself/)
     }), timeoutMs)
+})
 
-  it.effect("on a record that nobody signed, and on a promise that was not kept", () =>
-    Effect.gen(function*() {
-      const cluster = yield* Cluster.make({ seed: "promises", nodes: 1 })
-      const workload = new Workload(cluster, { users: 3 })
-      for (let i = 0; i < 8; i++) workload.act()
-      cluster.time.advance(1_000)
-      const records = cluster.node(0).disk.records()
-      assert.isAbove(records.length, 2)
-      assert.deepStrictEqual(yield* Oracle.signatureProblems(cluster, records), [])
-      const forged = records.map((record) => ({ ...record, ts: record.ts + 1 }))
-      assert.match((yield* Oracle.signatureProblems(cluster, forged)).join(), /not signed by its author/)
-
-      const { acknowledged } = workload
-      const kept = (each: typeof acknowledged, crashed: ReadonlyArray<string> = []) =>
-        Oracle.promiseProblems(cluster, each, new Set(crashed))
-      assert.deepStrictEqual(kept(acknowledged), [])
-      const never = { ...acknowledged[0]!, id: "ab".repeat(32), committed: false }
-      assert.match(kept([never]).join(), /accepted at n0, was never on a disk/)
-      assert.deepStrictEqual(kept([never], ["0/1"]), [], "a kill may lose what was not committed")
-      assert.match(kept([{ ...never, committed: true }], ["0/1"]).join(), /committed at n0, was never on a disk/)
+describe("gossip", () => {
+  it.effect("withheld altogether: sync mends it", () =>
+    sound({
+      seed: 51,
+      profile: "calm",
+      steps: 5,
+      prepare: ({ network }) => {
+        network.withhold = () => true
+      }
     }), timeoutMs)
+})
+
+describe("numbers of events as text", () => {
+  it("go both ways, and what is no such text is refused", () => {
+    for (const numbers of [[], [0], [3, 4, 5], [0, 2, 3, 9], [7, 1, 2]]) {
+      assert.deepStrictEqual([...parseRanges(rangesOf(numbers))!].sort(), [...numbers].sort())
+    }
+    assert.strictEqual(rangesOf([5, 1, 2, 3, 9]), "1-3,5,9")
+    for (const bad of ["a", "1-", "-1", "2-1", "1,,2", "1 2", "99999999"]) assert.isUndefined(parseRanges(bad), bad)
+  })
 })

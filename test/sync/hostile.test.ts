@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import * as Bytes from "../../src/domain/bytes.ts"
 import type { Record } from "../../src/domain/record.ts"
 import * as Frames from "../../src/domain/sync-frames.ts"
 import * as Wire from "../../src/domain/wire.ts"
@@ -131,6 +132,17 @@ const asServer: ReadonlyArray<readonly [string, Script, Reason | undefined]> = [
     "cuts lists before their begin",
     answering((frame) =>
       lyingHashes(frame) ?? { _tag: "Digests", lists: [new Uint8Array()], last: new Uint8Array(32) }
+    ),
+    "malformed"
+  ],
+  [
+    "cuts lists elsewhere than they end, a little further each time",
+    answering((frame, times) =>
+      lyingHashes(frame) ?? {
+        _tag: "Digests",
+        lists: [new Uint8Array(8).fill(0xff)],
+        last: Bytes.concat([new Uint8Array(24), Bytes.u64be(times)])
+      }
     ),
     "malformed"
   ],

@@ -13,6 +13,7 @@ import type { Receipt } from "../../services/Ingest.ts"
 import type { Position } from "../../services/Store.ts"
 import type { Conversation, InboxPosition } from "../../services/Views.ts"
 import { Writer } from "../../services/Writer.ts"
+import { Draining } from "./draining.ts"
 
 /** A record's own keys, without those that are undefined: absent fields are left out of answers. */
 const present = <A extends object>(fields: A): A =>
@@ -81,7 +82,8 @@ const waitSeconds = (prefer: string | undefined): number => {
   return 0
 }
 
-/** Answers a write: 202 at once, or 201 after its commit when the caller waits for it and it comes in time. */
+/** Answers a write: 202 at once, or 201 after its commit when the caller waits for it, and it comes in time and before the
+ * server ends. */
 export const taken = Effect.fnUntraced(function*(
   receipt: Receipt<string>,
   body: { readonly [key: string]: string },
@@ -89,8 +91,10 @@ export const taken = Effect.fnUntraced(function*(
 ) {
   const seconds = waitSeconds(prefer)
   const writer = yield* Writer
+  const { over } = yield* Draining
   const committed = seconds > 0 && (yield* writer.committed(receipt.ticket).pipe(
     Effect.as(true),
+    Effect.raceFirst(Effect.as(over, false)),
     Effect.timeoutOrElse({ duration: seconds * 1_000, orElse: () => Effect.succeed(false) })
   ))
   const answer = HttpServerResponse.jsonUnsafe(

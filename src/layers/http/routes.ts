@@ -105,9 +105,9 @@ const layerOwnHostOnly = HttpRouter.middleware(
 /** What the document and the reference page show beside the schema. */
 const described = NodeApi.annotate(OpenApi.Version, version)
 
-/** The API with its documentation: mount it in any `HttpRouter`. */
-export const layerRoutes = (options: RoutesOptions) =>
-  Layer.mergeAll(
+/** The API itself, without its documentation. Building it waits for nothing but what it is given. */
+export const layerApi = (options: RoutesOptions) =>
+  Layer.merge(
     HttpApiBuilder.layer(described, { openapiPath: "/openapi.json" }).pipe(
       Layer.provide([
         Conversations.layerDialogs,
@@ -117,11 +117,17 @@ export const layerRoutes = (options: RoutesOptions) =>
       ]),
       Layer.provide([Authentication.layer(options.limits), RequestErrors.layer])
     ),
+    layerOtherMethods
+  )
+
+/** The API with its documentation, whose script is loaded when this is built: mount it in any `HttpRouter`. */
+export const layerRoutes = (options: RoutesOptions) =>
+  Layer.merge(
+    layerApi(options),
     HttpApiScalar.layer(described, { path: "/docs", scalar: { withDefaultFonts: false, hideTestRequestButton: true } })
       .pipe(
         Layer.provide(layerOwnHostOnly)
-      ),
-    layerOtherMethods
+      )
   )
 
 /** What a request gets that has no route: 405 where the API has the path, else 404. */

@@ -3,6 +3,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
+import * as Draining from "./draining.ts"
 import { layerCors, layerCounted, layerNotFound, layerRoutes, type RoutesOptions } from "./routes.ts"
 
 /** A whole request must have come by then, so that slow senders do not pile up. */
@@ -22,6 +23,7 @@ export const layer = (options: ServerOptions) =>
     Layer.mergeAll(layerRoutes(options), layerNotFound, layerCors, layerCounted),
     { disableLogger: true, disableListenLog: true }
   ).pipe(
+    Draining.layer,
     Layer.provideMerge(NodeHttpServer.layer(
       () =>
         createServer({

@@ -56,6 +56,12 @@ const read = (file: string): PrivateKey => {
   if ((mode & 0o077) !== 0) throw new Error("other users can read it; run: chmod 600 on it")
   const key = privateKeyFromProtobuf(Uint8Array.fromBase64(readFileSync(file, "utf8").trim()))
   if (key.type !== "Ed25519" && key.type !== "secp256k1") throw new Error(`${key.type} keys are not supported`)
+  try {
+    fromPrivateKey(key)
+  } catch {
+    // libp2p takes what the file holds as it is; what signs finds that the public half is another key's
+    throw new Error("its two halves do not belong together: the file is damaged")
+  }
   return key
 }
 

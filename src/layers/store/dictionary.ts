@@ -68,6 +68,8 @@ export class Dictionary {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known
     const statement = this.#db.prepare(sql)
+    // else a damaged number above 2^53 would end the reading of everything, repair too, by an error of its own
+    statement.setReadBigInts(true)
     this.#statements.set(sql, statement)
     return statement
   }

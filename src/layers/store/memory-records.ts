@@ -4,7 +4,8 @@
 import * as Bytes from "../../domain/bytes.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
-import type { Kind, Message, Op, Record } from "../../domain/record.ts"
+import { bucketOf } from "../../domain/merkle.ts"
+import { type Domain, domainOf, type Kind, type Message, type Op, type Record } from "../../domain/record.ts"
 import { slotOf, wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
 import type { Collected, Commit, LeafChange, Outcome } from "../../services/Store.ts"
@@ -63,9 +64,52 @@ export interface Chat {
   readonly readers: Set<Ids.Address>
 }
 
+/** Buckets that are kept together. */
+const shelfBuckets = 256
+
+/** What is held, where trees and peers look for it: by domain and bucket. */
+class Shelves {
+  readonly #shelves: { readonly [D in Domain]: Map<number, Map<Held, number>> } = {
+    messages: new Map(),
+    members: new Map(),
+    identity: new Map()
+  }
+
+  add(held: Held): void {
+    const bucket = bucketOf(held.record.id)
+    const shelves = this.#shelves[domainOf(held.record)]
+    const at = Math.trunc(bucket / shelfBuckets)
+    const shelf = shelves.get(at)
+    if (shelf === undefined) shelves.set(at, new Map([[held, bucket]]))
+    else shelf.set(held, bucket)
+  }
+
+  remove(held: Held): void {
+    const shelves = this.#shelves[domainOf(held.record)]
+    const at = Math.trunc(bucketOf(held.record.id) / shelfBuckets)
+    const shelf = shelves.get(at)
+    if (shelf?.delete(held) && shelf.size === 0) shelves.delete(at)
+  }
+
+  clear(): void {
+    for (const shelves of Object.values(this.#shelves)) shelves.clear()
+  }
+
+  /** Calls with what a domain has in buckets `from` to `to`, exclusive; in no order. */
+  visit(domain: Domain, from: number, to: number, each: (held: Held, bucket: number) => void): void {
+    for (let at = Math.trunc(from / shelfBuckets); at * shelfBuckets < to; at++) {
+      const shelf = this.#shelves[domain].get(at)
+      if (shelf === undefined) continue
+      for (const [held, bucket] of shelf) if (bucket >= from && bucket < to) each(held, bucket)
+    }
+  }
+}
+
 /** The state of one store. `commit` is synchronous and never fails. */
 export class Memory {
   readonly slots = new Map<string, Held>()
+  /** The same as `slots`. */
+  readonly shelves = new Shelves()
   readonly chats = new Map<Ids.ChatId, Chat>()
   readonly chatsOf = new Map<Ids.Address, Set<Ids.ChatId>>()
   clock = Hlc.zero
@@ -122,9 +166,12 @@ export class Memory {
       const vacant = held.record.kind === "read" && held.record.hlc <= aged
       if (!vacant && !wins(record, held.record)) return "superseded"
       this.#unplace(held.record)
+      this.shelves.remove(held)
       leaves.push(Leaf.removed(held.record, held.digest, record))
     }
-    this.slots.set(slot, { record, digest })
+    const stored = { record, digest }
+    this.slots.set(slot, stored)
+    this.shelves.add(stored)
     this.#place(record)
     leaves.push(Leaf.inserted(record, digest))
     return held === undefined ? "stored" : "replaced"
@@ -137,7 +184,10 @@ export class Memory {
   }
 
   #remove(record: Record): void {
-    this.slots.delete(slotOf(record))
+    const slot = slotOf(record)
+    const held = this.slots.get(slot)
+    if (held !== undefined) this.shelves.remove(held)
+    this.slots.delete(slot)
     this.#unplace(record)
   }
 
@@ -172,6 +222,7 @@ export class Memory {
       else kept.push(record)
     }
     this.slots.clear()
+    this.shelves.clear()
     this.chats.clear()
     this.chatsOf.clear()
     for (const record of kept) this.#put(record, Hlc.zero, [])

@@ -1,12 +1,12 @@
 /**
- * The store in memory, as trees and peers see it: each answer is a look at all records, plain rather than quick.
+ * The store in memory, as trees and peers see it: each answer is a look at all records of the buckets in question.
  */
 import * as Bytes from "../../domain/bytes.ts"
 import type * as Hlc from "../../domain/hlc.ts"
 import type { Span } from "../../domain/horizon.ts"
 import { pageBytesMax } from "../../domain/limits.ts"
 import { bucketOf } from "../../domain/merkle.ts"
-import { type Domain, domainOf, type Record } from "../../domain/record.ts"
+import type { Domain, Record } from "../../domain/record.ts"
 import { slotOf, wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
 import type {
@@ -25,14 +25,11 @@ import { LeafSums } from "./leaf-sums.ts"
 import * as Leaf from "./leaf.ts"
 import type { Held, Memory } from "./memory-records.ts"
 
-const held = (memory: Memory, domain: Domain, span: Span): ReadonlyArray<Held> =>
-  [...memory.slots.values()].filter(({ record }) => domainOf(record) === domain && Leaf.isIn(span, record))
-
 export const leaves = (memory: Memory, query: LeafQuery): InLine<ReadonlyArray<LeafSum>> => {
   const sums = new LeafSums(query.from, query.to)
-  for (const { digest, record } of held(memory, query.domain, query.span)) {
-    if (!query.ageingOnly || Leaf.ages(record.kind)) sums.add(bucketOf(record.id), digest)
-  }
+  memory.shelves.visit(query.domain, query.from, query.to, ({ digest, record }, bucket) => {
+    if (Leaf.isIn(query.span, record) && (!query.ageingOnly || Leaf.ages(record.kind))) sums.add(bucket, digest)
+  })
   return { commit: memory.number, value: sums.leaves() }
 }
 
@@ -44,10 +41,15 @@ export const recent = (memory: Memory, floor: Hlc.Hlc): InLine<ReadonlyArray<Lea
 
 /** The records of each of some buckets, by ascending digest. */
 const byBucket = (memory: Memory, domain: Domain, span: Span, buckets: ReadonlyArray<number>) => {
-  const wanted = new Set(buckets)
-  const found = held(memory, domain, span).filter(({ record }) => wanted.has(bucketOf(record.id)))
-    .toSorted((a, b) => Bytes.compare(a.digest, b.digest))
-  return Map.groupBy(found, ({ record }) => bucketOf(record.id))
+  const all = new Map<number, Array<Held>>()
+  for (const wanted of new Set(buckets)) {
+    const found: Array<Held> = []
+    memory.shelves.visit(domain, wanted, wanted + 1, (held) => {
+      if (Leaf.isIn(span, held.record)) found.push(held)
+    })
+    if (found.length > 0) all.set(wanted, found.sort((a, b) => Bytes.compare(a.digest, b.digest)))
+  }
+  return all
 }
 
 export const digests = (memory: Memory, query: DigestQuery): DigestPage => {

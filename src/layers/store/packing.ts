@@ -103,8 +103,10 @@ export class Unpacker {
     this.#view = new DataView(buffer)
   }
 
+  /** A length that is not kept ends the reading: views would give less than was asked for, and never an error. */
   #skip(length: number): number {
     const at = this.#at
+    if (at + length > this.#bytes.length) throw new RangeError(`${length} bytes at ${at}: the buffer ends before`)
     this.#at = at + length
     return at
   }
@@ -238,7 +240,12 @@ const unpackMessage = (from: Unpacker, id: string, head: Head): Message => {
   }
 }
 
-const list = <A>(from: Unpacker, read: () => A): ReadonlyArray<A> => Array.from({ length: from.u32() }, read)
+/** One by one: a count is not believed before the items are there. */
+const list = <A>(from: Unpacker, read: () => A): ReadonlyArray<A> => {
+  const items: Array<A> = []
+  for (let left = from.u32(); left > 0; left--) items.push(read())
+  return items
+}
 
 const unpackOp = (from: Unpacker, id: string, head: Head): Op => {
   const flags = from.u8()

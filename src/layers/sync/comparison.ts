@@ -85,6 +85,10 @@ const theirPage = Effect.fnUntraced(function*(
   if (last !== undefined && (last.length !== 32 || lists.at(-1)!.length === 0)) {
     return yield* Line.malformed("a list was cut before its first digest")
   }
+  // else each page could name an end and nothing before it, and so there would be no end
+  if (last !== undefined && !Bytes.equal(lists.at(-1)!.subarray(-bytes), last.subarray(0, bytes))) {
+    return yield* Line.malformed("a list was cut elsewhere than it says")
+  }
   if (last !== undefined && ask.after !== undefined && Bytes.compare(last, ask.after) <= 0) {
     return yield* Line.malformed("a list goes on without an end")
   }

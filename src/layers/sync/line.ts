@@ -24,6 +24,12 @@ export const answerMsMax = 30_000
 export const helloMsMax = 10_000
 /** A question may take this long: the one who asks judges what the last answer brought before. */
 export const questionMsMax = 60_000
+/**
+ * Waits of one round may come to this in all, and to more only at such a pace: each answer just in time would else make
+ * a round of little work last as long as a round may.
+ */
+const waitsMsMax = 120_000
+const paceBytesPerSecond = 512
 /** Frames of one round, both ways: far above what the largest catch-up of one round needs. */
 const framesMax = 200_000
 
@@ -98,15 +104,28 @@ export const make = (channel: Channel, waitMs: number): Line => {
     }
     if (isBeside(frame)) tally.besideBytes += length
   }
+  let waitedMs = 0
+  const timely = Effect.suspend(() =>
+    waitedMs - waitsMsMax > tally.bytes * 1_000 / paceBytesPerSecond
+      ? Effect.fail(new RoundError({ reason: "stalled", message: `${tally.bytes} bytes in ${waitedMs} ms of waiting` }))
+      : Effect.void
+  )
   const bounded = <A>(effect: Effect.Effect<A, ChannelError>): Effect.Effect<A, RoundError> =>
-    Effect.suspend((): Effect.Effect<A, RoundError> =>
-      tally.frames >= framesMax ? Effect.fail(malformed("the round has no end")) : Effect.mapError(effect, fromChannel)
-    ).pipe(
-      Effect.timeoutOrElse({
-        duration: waitMs,
-        orElse: () => Effect.fail(new RoundError({ reason: "stalled", message: `nothing for ${waitMs} ms` }))
-      })
-    )
+    Effect.clockWith((clock) => {
+      if (tally.frames >= framesMax) return Effect.fail(malformed("the round has no end"))
+      const steadyMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      const sinceMs = steadyMs()
+      return Effect.mapError(effect, fromChannel).pipe(
+        Effect.timeoutOrElse({
+          duration: waitMs,
+          orElse: () => Effect.fail(new RoundError({ reason: "stalled", message: `nothing for ${waitMs} ms` }))
+        }),
+        Effect.tap(() => {
+          waitedMs += steadyMs() - sinceMs
+          return timely
+        })
+      )
+    })
   const send: Line["send"] = (frame) =>
     Effect.suspend(() => {
       const bytes = Frames.encode(frame)

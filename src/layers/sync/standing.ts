@@ -16,6 +16,12 @@ const leadMsMax = 60_000
 const suspectMs = 300
 /** From the begin of one round to the next: gaps may be suspected without end. */
 const betweenMsMin = 1_000
+/** From one round that finds nothing to do to the next, at most: as after those that fail, for it may be a lie. */
+const idleMsMax = 60_000
+/** So many in a row may be chance: 8 bytes of each hash did not tell, or records changed meanwhile. */
+const idleRoundsMax = 2
+/** A round that takes longer does not count among those that a node leads at once: more than one wait for an answer. */
+const placeMs = 45_000
 const failedMsMin = 2_000
 const failedMsMax = 60_000
 
@@ -31,7 +37,7 @@ const pointsOf: { readonly [R in RoundError["reason"]]: number } = {
   store: 0,
   unready: 0
 }
-/** Taken off by a round that went well. */
+/** Taken off by a round that this node led and that went well. */
 const forgivenPoints = 10
 const shunMsMin = 60_000
 const shunMsMax = 3_600_000
@@ -52,6 +58,8 @@ export class Standing {
   nextMs: number
   private beganMs = -Infinity
   private failures = 0
+  /** Rounds led, one after another, in which sets seemed to differ and nothing was moved. */
+  private idle = 0
   private points = 0
 
   constructor(peer: NodeId, nowMs: number, random: number) {
@@ -63,6 +71,11 @@ export class Standing {
   begin(nowMs: number): void {
     this.leading = true
     this.beganMs = nowMs
+  }
+
+  /** Whether the round that is led takes one of the places: a peer that is slow must not keep it from others. */
+  takesPlace(nowMs: number): boolean {
+    return this.leading && nowMs - this.beganMs < placeMs
   }
 
   /** A round ended that `led` says who began. `random` from 0 to 1. */
@@ -79,19 +92,26 @@ export class Standing {
     if (round.result === "equal" && round.horizonMs !== undefined) {
       this.equal = { horizonMs: round.horizonMs, atMs: round.atMs }
     }
-    const nextMs = nowMs + (round.result === "equal" ? restMs : againMs) * spread
+    if (led) this.idle = round.result === "repaired" && round.pulled + round.pushed === 0 ? this.idle + 1 : 0
+    const againInMs = Math.min(againMs * 2 ** Math.min(Math.max(0, this.idle - idleRoundsMax), 16), idleMsMax)
+    const nextMs = nowMs + (round.result === "equal" ? restMs : againInMs) * spread
     // nor does one that always finds something to repair; and what it says of its own set is asked for all the same
     if (led) this.nextMs = nextMs
     else if (round.result === "equal") this.nextMs = Math.min(nextMs, Math.max(this.nextMs, this.beganMs + leadMsMax))
-    else this.nextMs = Math.min(this.nextMs, nextMs)
+    else if (!this.isIdle) this.nextMs = Math.min(this.nextMs, nextMs)
     if (round.result === "busy") return
     this.failures = 0
-    this.points = Math.max(0, this.points - forgivenPoints)
+    // a peer that leads rounds has it in its hand how many go well
+    if (led) this.points = Math.max(0, this.points - forgivenPoints)
   }
 
-  /** A round soon; but a peer with which they fail is not asked more often for it. */
+  private get isIdle(): boolean {
+    return this.idle > idleRoundsMax
+  }
+
+  /** A round soon; but a peer with which they fail, or find nothing, is not asked more often for it. */
   suspect(nowMs: number, random: number): void {
-    if (this.failures > 0) return
+    if (this.failures > 0 || this.isIdle) return
     const soonMs = Math.max(nowMs + suspectMs * (0.5 + random), this.beganMs + betweenMsMin)
     this.nextMs = Math.min(this.nextMs, soonMs)
   }

@@ -27,8 +27,9 @@ import * as Responder from "./responder.ts"
 import * as Rounds from "./rounds.ts"
 import { shunMs, Standing } from "./standing.ts"
 
-/** Rounds led at once, and answered at once. */
+/** Rounds led at once; with those that are slow, which keep nobody out; and answered at once. */
 const leadingMax = 4
+const leadingSlowMax = 64
 const answeringMax = 32
 /** Opening a stream; the peer may be busy. */
 const openMsMax = 10_000
@@ -261,15 +262,18 @@ export const layer = Layer.effect(
       }
       const nowMs = steadyMs()
       let nextMs = nowMs + (connected.size === 0 ? lookAloneMs : lookMsMax)
+      let places = [...standings.values()].filter((standing) => standing.takesPlace(nowMs)).length
       // who is due for longest comes first: those with which rounds fail are due again and again
       const waiting = [...connected].map(standingOf).filter(({ answering, leading }) => !leading && answering === 0)
         .sort((one, other) => one.nextMs - other.nextMs)
       for (const standing of waiting) {
-        if (standing.nextMs > nowMs || leading >= leadingMax || ground.trees.horizonMs() === undefined) {
+        const isFull = places >= leadingMax || leading >= leadingSlowMax
+        if (standing.nextMs > nowMs || isFull || ground.trees.horizonMs() === undefined) {
           if (standing.nextMs > nowMs) nextMs = Math.min(nextMs, standing.nextMs)
           continue
         }
         leading++
+        places++
         standing.begin(nowMs)
         yield* lead(standing).pipe(
           Effect.ensuring(Effect.sync(() => {
