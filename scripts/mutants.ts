@@ -21,7 +21,7 @@ const runMsMax = 90_000
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { seeds: { type: "string", default: "2" } }
+  options: { seeds: { type: "string", default: "4" } }
 })
 const unknown = positionals.filter((name) => !mutants.some((mutant) => mutant.name === name))
 if (unknown.length > 0) {
@@ -33,6 +33,14 @@ if (!Number.isInteger(seeds) || seeds < 1) {
   console.error("--seeds is how many of each profile, from 1")
   process.exit(2)
 }
+
+/** The sources as they are: what is seen in them is no merit. */
+interface Unchanged {
+  readonly name: string
+  readonly what: string
+  readonly edits: readonly []
+}
+const unchanged: Unchanged = { name: "unchanged", what: "nothing", edits: [] }
 
 interface Run {
   readonly run: string
@@ -96,9 +104,12 @@ const runAll = (copy: string, runs: ReadonlyArray<string>) =>
     })
   })
 
-const judge = async (directory: string, mutant: Mutant): Promise<Verdict> => {
+const judge = async (directory: string, mutant: Unchanged | Mutant): Promise<Verdict> => {
   const copy = copyOf(directory, mutant.edits)
-  const all = Array.from({ length: seeds }, (_, i) => profileNames.map((profile) => `${profile}:${i + 1}`)).flat()
+  // who is hostile does one of many things at a time: more of those runs
+  const all = profileNames.flatMap((profile) =>
+    Array.from({ length: seeds * (profile === "hostile" ? 3 : 1) }, (_, i) => `${profile}:${i + 1}`)
+  )
   const runs: Array<Run> = []
   while (runs.length < all.length) {
     const { broke, done } = await runAll(copy, all.slice(runs.length))
@@ -130,6 +141,12 @@ process.on("SIGINT", () => {
 })
 const verdicts: Array<Verdict> = []
 try {
+  const { caught, example } = await judge(directory, unchanged)
+  if (caught > 0) {
+    console.error(`the sources as they are fail already, in ${caught} runs: ${example}`)
+    rmSync(directory, { recursive: true })
+    process.exit(1)
+  }
   const waiting = [...chosen]
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {

@@ -65,7 +65,7 @@ const argumentsOf = Effect.fnUntraced(function*(run: Run) {
     ...await import("../testing/shrink.ts")
   }))
   // of a report, these parts are what arguments are made of
-  const report = { options: run, plan: planFor(run), profile: run.profile } as Parameters<typeof replayArguments>[0]
+  const report = { options: run, plan: planFor(run), profile: run.profile }
   return replayArguments(report, run.steps)
 })
 

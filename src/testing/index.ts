@@ -1,6 +1,6 @@
 /**
  * For tests of apps that embed a node: a store in memory, a whole node over it, and clusters of nodes on one virtual time
- * and one seed, with faults and an oracle.
+ * and one seed, with faults, users and oracles (docs/simulator.md).
  */
 export { layerMemory } from "../layers/store/memory.ts"
 export { Cluster, type ClusterOptions, type NodeServices, type SimulatedNode } from "./cluster.ts"
@@ -17,4 +17,5 @@ export { shrink, type Shrunk } from "./shrink.ts"
 export { type Report, simulate, type SimulationOptions } from "./simulation.ts"
 export * as Users from "./users.ts"
 export { type ClockFault, MachineClock, VirtualTime } from "./virtual-time.ts"
+export { type Watch, watch } from "./watch/watch.ts"
 export { Workload, type WorkloadOptions } from "./workload.ts"

@@ -18,6 +18,8 @@ const faultMsMax = 15_000
 const freezeMsMax = 90_000
 /** An action that comes just before a fault comes within this time of it. */
 const justMs = 30
+/** The disk of a node is in trouble for so long before the node is asked to end. */
+const troubleMs = 3_000
 /** Links get slower by up to this factor. */
 const slowFactorMax = 50
 /** A clock that is off runs at most this much too fast or slow, in millionths: one ms in two seconds. */
@@ -242,7 +244,14 @@ export const planOf = ({ nodes, profile, seeds, steps }: PlanOptions): Plan => {
       const fault = draft.draw()
       const atMs = within(faults)
       moments.push(atMs)
-      if (fault !== undefined) drawn.push({ atMs, fault })
+      if (fault === undefined) continue
+      drawn.push({ atMs, fault })
+      // some nodes are asked to end when much waits for a disk that was in trouble just before
+      if (fault.kind === "stop" && faults.chance(0.5)) {
+        const kind = faults.pick(["disk-slow", "disk-full", "disk-fails"] as const)
+        const beganMs = Math.max(0, atMs - troubleMs)
+        drawn.push({ atMs: beganMs, fault: { kind, node: fault.node, forMs: atMs - beganMs } })
+      }
     }
     // many actions just before a fault, so that something is under way when it strikes
     const moment = () =>

@@ -91,7 +91,10 @@ export const shrink = (
   })
 
 /** The arguments of `p2p-mes sim` that repeat a run. */
-export const replayArguments = ({ options, plan, profile }: Report, steps: number): string => {
+export const replayArguments = (
+  { options, plan, profile }: Pick<Report, "options" | "plan" | "profile">,
+  steps: number
+): string => {
   const parts = [`--seed ${options.seed}`, `--profile ${profile}`, `--nodes ${plan.nodes}`, `--steps ${steps}`]
   const { absent, keep, seeds } = options
   for (const part of ["network", "faults", "workload"] as const) {

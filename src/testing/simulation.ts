@@ -112,10 +112,11 @@ export const planFor = (options: SimulationOptions): Plan =>
     steps: options.steps ?? defaults.steps
   })
 
-/** Virtual ms until all records are equal; `undefined` when that takes too long. */
-const converge = Effect.fnUntraced(function*(cluster: Cluster) {
+/** Virtual ms until all records are equal; `undefined` when that takes too long. `look`: called every now and then. */
+const converge = Effect.fnUntraced(function*(cluster: Cluster, look: () => void) {
   const start = cluster.time.now
   while (cluster.time.now - start < convergeMsMax) {
+    look()
     cluster.time.advance(lookMs)
     if (recordProblems(cluster.up).length === 0) return cluster.time.now - start
     yield* Effect.yieldNow
@@ -201,9 +202,12 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
       if (target > time.now)
         time.advance(target - time.now)
     }
+    const compare = () => {
+      if (options.history === true) divergence.push(divergenceOf(cluster))
+    }
     const look = Effect.gen(function*() {
       watching.sample()
-      if (options.history === true) divergence.push(divergenceOf(cluster))
+      compare()
       if (cluster.up.length === 0) return
       const { findings } = yield* sampleViews(looks.pick(cluster.up), [...workload.users, ...strangers], looks)
       for (const { oracle, text } of findings) cluster.find(oracle, text)
@@ -229,7 +233,7 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
       striker.heal()
       cluster.network.conditions = calm
       options.healed?.(cluster)
-      convergedMs = yield* converge(cluster)
+      convergedMs = yield* converge(cluster, compare)
       if (convergedMs === undefined) {
         cluster.find("convergence", `records were not equal ${convergeMsMax} ms after all was healed`)
       }

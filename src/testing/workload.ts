@@ -309,8 +309,7 @@ export class Workload {
     const life = node.lives
     const ask = (then: (outcome: ReadOutcome<unknown>) => void) =>
       node.fork(read, (exit) => {
-        // a node that ends breaks off what is under way: no answer
-        if (!node.isUp || node.lives !== life) return
+        if (node.lives !== life || isBrokenOff(node, exit)) return
         const why = exit._tag === "Failure" ? `defect ${String(exit.cause)}` : brokenBy(exit.value)
         if (why !== undefined) this.#cluster.find("answer", `a read ended in ${why}`, node)
         else if (exit._tag === "Success") then(exit.value)
@@ -353,8 +352,7 @@ export class Workload {
     const cluster = this.#cluster
     const { draft, node } = attempt
     const short = attempt.id.slice(0, 8)
-    // a node that ends breaks off what is under way: no answer
-    if (!node.isUp || node.lives !== attempt.life) return
+    if (node.lives !== attempt.life || isBrokenOff(node, exit)) return
     const why = exit._tag === "Failure" ? `defect ${String(exit.cause)}` : brokenBy(exit.value)
     if (why !== undefined) cluster.find("answer", `a write ended in ${why}`, node)
     if (exit._tag === "Failure" || exit.value.kind !== "accepted") {
@@ -382,6 +380,10 @@ export class Workload {
 const nameOf = (draft: Draft): string => draft.kind === "op" ? opNames[draft.fields.op]! : draft.kind
 
 const opNames: ReadonlyArray<string> = ["create", "add", "remove", "set-title"]
+
+/** A node that ends breaks off what takes too long: that is no answer. */
+const isBrokenOff = (node: SimulatedNode, exit: Exit<WriteOutcome | ReadOutcome<unknown>>): boolean =>
+  !node.isUp && exit._tag === "Success" && exit.value.kind === "broken" && exit.value.status === 503
 
 /** What an answer is that no node may give; `undefined` for the others. */
 const brokenBy = (outcome: WriteOutcome | ReadOutcome<unknown>): string | undefined =>

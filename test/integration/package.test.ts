@@ -144,7 +144,8 @@ describe("the package", () => {
         "LICENSE",
         "dist/main.js",
         "dist/layers/crypto/verify.worker.js",
-        "dist/layers/store/database.worker.js"
+        "dist/layers/store/database.worker.js",
+        "dist/cli/sim-run.worker.js"
       ]
     ) {
       assert.include(shipped, needed)

@@ -7,6 +7,7 @@
 const forgeries = [
   "forge-signature",
   "forge-author",
+  "forge-stamp",
   "alter-record",
   "restamp-far",
   "wrong-peer",

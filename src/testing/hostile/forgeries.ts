@@ -165,6 +165,19 @@ export const forgeries: { readonly [A in Forgery]: Attack } = {
   "forge-author": (stage, random) => {
     tellEach(stage, ofImpostor(stage, random))
   },
+  /** Ops that it has seen, at a place before their own, with stamps that their node did not give. */
+  "forge-stamp": (stage, random) => {
+    const ops = random.shuffle(stage.lore.ofKind("op")).slice(0, 3)
+    tellEach(
+      stage,
+      ops.flatMap((op) => [
+        { ...op, hlc: better(op) },
+        // its own key's, over an op that names another node
+        { ...stage.forge.restamp(op, better(op)), node: op.node },
+        { ...op, hlc: better(op), stamp: random.bytes(64) }
+      ])
+    )
+  },
   "alter-record": (stage, random) => {
     tellEach(stage, [0, 1, 2].map(() => altered(seen(stage, random), random)))
   },

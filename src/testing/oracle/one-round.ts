@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Hlc from "../../domain/hlc.ts"
+import { opTypes, type Record } from "../../domain/record.ts"
 import type { Cluster } from "../cluster.ts"
 import type { Random } from "../random.ts"
 
@@ -25,9 +26,11 @@ export const oneRoundProblems = (cluster: Cluster, random: Random): Effect.Effec
     const [leader, other] = random.shuffle(cluster.up)
     if (leader === undefined || other === undefined) return []
     const all = other.disk.records()
-    // what may age meanwhile is no good
-    const young = all.filter(({ hlc }) => Hlc.physicalMs(hlc) > time.now - youngMs)
-    const taken = new Set(random.shuffle(young).slice(0, random.between(1, takenMax)))
+    // what may age meanwhile is no good, nor what others need: no node would hold those without it
+    const isFree = (record: Record) =>
+      Hlc.physicalMs(record.hlc) > time.now - youngMs &&
+      !(record.kind === "op" && (record.op === opTypes.create || record.op === opTypes.add))
+    const taken = new Set(random.shuffle(all.filter(isFree)).slice(0, random.between(1, takenMax)))
     if (taken.size === 0) return []
     for (const each of nodes) if (each !== leader && each !== other) each.crash()
     other.stop()
