@@ -240,7 +240,7 @@ export const planOf = ({ nodes, profile, seeds, steps }: PlanOptions): Plan => {
     const within = (random: Random) => stepMs + random.unit() * lastsMs
     if (step === leapStep) drawn.push({ atMs: stepMs, fault: { kind: "leap", untilMs: leapFrom(faults, startMs) } })
     const moments: Array<number> = []
-    for (let left = faults.between(0, profile.faultsMax); left > 0; left--) {
+    for (let left = Math.floor(profile.faultsMean + faults.unit()); left > 0; left--) {
       const fault = draft.draw()
       const atMs = within(faults)
       moments.push(atMs)
@@ -259,7 +259,7 @@ export const planOf = ({ nodes, profile, seeds, steps }: PlanOptions): Plan => {
         ? Math.max(stepMs, acts.pick(moments) - acts.unit() * justMs)
         : within(acts)
     let atMs = moment()
-    for (let left = acts.between(profile.actsMin, profile.actsMax); left > 0; left--) {
+    for (let left = profile.acts; left > 0; left--) {
       if (acts.chance(0.5)) atMs = moment()
       drawn.push({ atMs })
     }

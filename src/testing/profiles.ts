@@ -54,12 +54,11 @@ export interface Profile {
   readonly skewMsMax: number
   readonly jumpMsMax: number
   readonly driftPpmMax: number
-  /** What users do in a step, and how long a step takes at most. */
-  readonly actsMin: number
-  readonly actsMax: number
+  /** How often users act in a step, and how long a step takes at most. */
+  readonly acts: number
   readonly pauseMsMax: number
-  /** Faults in a step. */
-  readonly faultsMax: number
+  /** Faults in a step, on average. */
+  readonly faultsMean: number
   readonly faults: { readonly [K in FaultKind]?: number }
   /** Share of the runs in which a month passes once. */
   readonly leapRate: number
@@ -74,10 +73,9 @@ const quiet: Profile = {
   skewMsMax: 200,
   jumpMsMax: 200,
   driftPpmMax: 20,
-  actsMin: 5,
-  actsMax: 9,
+  acts: 7,
   pauseMsMax: 2_000,
-  faultsMax: 2,
+  faultsMean: 1.2,
   // what an ordinary day brings
   faults: { "disconnect": 4, "stop": 1, "restart": 3, "slow-link": 3, "jump": 1 },
   leapRate: 0.25,

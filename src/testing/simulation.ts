@@ -38,14 +38,14 @@ const lookEvery = 8
 /** Share of the runs at whose end one round of sync is looked at alone. */
 const oneRoundShare = 0.4
 
-export const defaults = { nodes: 3, steps: 50, users: 6 } as const
+export const defaults = { nodes: 3, steps: 46, users: 6 } as const
 
 export interface SimulationOptions {
   readonly seed: number
   readonly profile: ProfileName | Profile
   /** At the start, 1 to 7. Default 3. */
   readonly nodes?: number | undefined
-  /** Default 50. */
+  /** Default 46. */
   readonly steps?: number | undefined
   /** Default 6. */
   readonly users?: number | undefined

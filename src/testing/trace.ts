@@ -9,6 +9,8 @@ import type { VirtualTime } from "./virtual-time.ts"
 
 /** Lines kept of the end of the history, unless all are wanted. */
 const keptMax = 400
+/** Lines that the hash takes in at once. */
+const hashedAtOnce = 100
 
 /**
  * `life`: nodes start and end. `fault`: something was broken, or mended. `write` and `answer`: what users do and get.
@@ -45,6 +47,7 @@ export class Trace {
   readonly #places = new Map<NodeId, number>()
   #kept: Array<Entry> = []
   #hash: Uint8Array = new Uint8Array(32)
+  #unhashed: Array<string> = []
   #count = 0
   /** Keeps every line, not only the last. */
   keepsAll = false
@@ -67,8 +70,9 @@ export class Trace {
 
   note(kind: EntryKind, text: string, at?: number | NodeId, with_?: number | NodeId): void {
     const entry: Entry = { atMs: this.nowMs, kind, text, node: this.#placeOf(at), peer: this.#placeOf(with_) }
-    this.#hash = this.#hashes.blake3(Bytes.concat([this.#hash, Bytes.fromText(lineOf(entry))]))
+    this.#unhashed.push(lineOf(entry))
     this.#count++
+    if (this.#unhashed.length >= hashedAtOnce) this.#takeIn()
     this.#kept.push(entry)
     if (!this.keepsAll && this.#kept.length > keptMax * 2) this.#kept = this.#kept.slice(-keptMax)
   }
@@ -77,8 +81,16 @@ export class Trace {
     return typeof at === "string" ? this.#places.get(at) : at
   }
 
-  /** Of all lines so far, 64 hex digits. */
+  /** The hash goes on over the lines that came since. */
+  #takeIn(): void {
+    if (this.#unhashed.length === 0) return
+    this.#hash = this.#hashes.blake3(Bytes.concat([this.#hash, Bytes.fromText(this.#unhashed.join("\n"))]))
+    this.#unhashed = []
+  }
+
+  /** Of all lines, 64 hex digits. Two runs are the same when they ask at the same places and get the same. */
   get hash(): string {
+    this.#takeIn()
     return Bytes.toHex(this.#hash)
   }
 

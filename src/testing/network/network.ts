@@ -90,7 +90,7 @@ export class SimulatedNetwork {
   // --- what a test does to the ways ---
 
   isCut(from: NodeId, to: NodeId): boolean {
-    return this.#cuts.has(`${from}>${to}`)
+    return this.#cuts.size > 0 && this.#cuts.has(`${from}>${to}`)
   }
 
   /** Cuts the way from one node to another; the other way stays open. */

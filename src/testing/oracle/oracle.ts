@@ -14,6 +14,7 @@ import { domains, type Record } from "../../domain/record.ts"
 import { slotOf } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
 import { Trees } from "../../services/Trees.ts"
+import { Writer } from "../../services/Writer.ts"
 import type { Cluster, SimulatedNode } from "../cluster.ts"
 import { ModelTrees } from "../model/tree.ts"
 import { Examiner, nameOf } from "../watch/records.ts"
@@ -26,9 +27,19 @@ const some = (what: string, all: ReadonlyArray<string>): ReadonlyArray<string> =
     ? all.map((each) => `${what}: ${each}`)
     : [...all.slice(0, toldMax).map((each) => `${what}: ${each}`), `${what}: ${all.length - toldMax} more`]
 
-/** Slot to wire bytes in hex. */
+const texts = new WeakMap<Record, string>()
+/** Wire bytes in hex. Records are not changed, and looked at again and again. */
+const textOf = (record: Record): string => {
+  const known = texts.get(record)
+  if (known !== undefined) return known
+  const text = Bytes.toHex(Wire.encode(record))
+  texts.set(record, text)
+  return text
+}
+
+/** Slot to text. */
 const setOf = (node: SimulatedNode): ReadonlyMap<string, string> =>
-  new Map(node.disk.records().map((record) => [slotOf(record), Bytes.toHex(Wire.encode(record))]))
+  new Map(node.disk.records().map((record) => [slotOf(record), textOf(record)]))
 
 /** Where record sets differ, from the first node's. */
 export const recordProblems = (nodes: ReadonlyArray<SimulatedNode>): ReadonlyArray<string> => {
@@ -48,10 +59,23 @@ export const recordProblems = (nodes: ReadonlyArray<SimulatedNode>): ReadonlyArr
   })
 }
 
-/** Whether trees agree at one horizon, and stand for what is on the disks. Call when the nodes are quiet. */
+/** Until nothing is queued anywhere: a disk may have what its node has not been told of. */
+const restMsMax = 10_000
+const restStepMs = 50
+
+const rest = Effect.fnUntraced(function*(cluster: Cluster) {
+  const isIdle = (node: SimulatedNode) => node.run(Effect.map(Writer, (writer) => writer.stats().queued === 0))
+  for (let waited = 0; waited < restMsMax; waited += restStepMs) {
+    if ((yield* Effect.forEach(cluster.up, isIdle)).every((idle) => idle)) return
+    cluster.time.advance(restStepMs)
+  }
+})
+
+/** Whether trees agree at one horizon, and stand for what is on the disks. Lets time pass until the nodes are at rest. */
 export const treeProblems: (cluster: Cluster) => Effect.Effect<ReadonlyArray<string>> = Effect.fnUntraced(
   function*(cluster) {
     const model = new ModelTrees(Context.get(cluster.shared, Hashing))
+    yield* rest(cluster)
     const problems: Array<string> = []
     const newest: Array<number> = []
     for (const node of cluster.up) {
