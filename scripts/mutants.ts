@@ -114,6 +114,9 @@ const judge = async (directory: string, mutant: Unchanged | Mutant): Promise<Ver
   while (runs.length < all.length) {
     const { broke, done } = await runAll(copy, all.slice(runs.length))
     runs.push(...done)
+    if (runs.length === 0 && broke !== undefined && !broke.startsWith("no answer")) {
+      throw new Error(`${mutant.name} is no program: ${broke}`)
+    }
     // the one that was under way
     if (broke !== undefined && runs.length < all.length) {
       runs.push({ run: all[runs.length]!, oracles: [broke.startsWith("no answer") ? "time" : "process"], first: broke })

@@ -5,7 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { MessagePort } from "node:worker_threads"
-import { describe, sizeOf } from "../testing/describe.ts"
+import { describe, sizeOf, storyOf } from "../testing/describe.ts"
 import { page } from "../testing/page/page.ts"
 import { faultKinds } from "../testing/profiles.ts"
 import { replayArguments, shrink } from "../testing/shrink.ts"
@@ -52,6 +52,8 @@ export interface Smaller {
   readonly arguments: string
   readonly size: { readonly acts: number; readonly faults: number; readonly nodes: number }
   readonly finding: Fault | undefined
+  /** Its history: what users and nodes did. */
+  readonly story: ReadonlyArray<string>
   readonly tries: number
 }
 
@@ -97,6 +99,7 @@ const smallerOf = (report: Report, tries: number): Smaller => ({
   arguments: replayArguments(report, stepsOf(report)),
   size: sizeOf(report),
   finding: report.findings[0],
+  story: storyOf(report),
   tries
 })
 

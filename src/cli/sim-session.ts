@@ -118,7 +118,8 @@ const failedText = (single: boolean) => ({ complete, outcome, replay, smaller }:
     ...(smaller === undefined || smaller.tries === 0 ? [] : [
       `  shrunk: ${command} ${smaller.arguments}`,
       `  to ${sizeText(smaller)}, in ${smaller.tries} tries${complete ? "" : ", not to the end"}`
-      + (smaller.finding === undefined ? "" : `; ${findingLine(smaller.finding)}`)
+      + (smaller.finding === undefined ? "" : `; ${findingLine(smaller.finding)}`),
+      ...smaller.story.map((line) => `    ${harmless(line)}`)
     ]),
     ...(single || ran === undefined ? [] : ["  look at it: add --html history.html"])
   ].join("\n")

@@ -40,8 +40,10 @@ const startMsMax = 60_000
 const stopMsMax = 60_000
 /** Findings that are kept. */
 const findingsMax = 200
-/** What a node says because of its disk. */
-export const ofDisks = /a simulated fault|cannot write|could not be written/
+/** Errors that come of a fault that was put in, and those that come of it a while later without a word of it. */
+const ofFaults = /a simulated fault/
+const laterOfFaults = /cannot write|could not be written/
+const laterMsMax = 10_000
 
 export interface ClusterOptions {
   /** Decides everything that is left to chance. */
@@ -50,7 +52,7 @@ export interface ClusterOptions {
   /** Places of nodes that are made but not started. */
   readonly absent?: ReadonlySet<number> | undefined
   readonly startMs?: number | undefined
-  /** Errors that nodes may log, since the run puts in what they are about. Default: those of disks. */
+  /** Errors that nodes may log beside those of disks that fail, since the run puts in what they are about. */
   readonly expected?: RegExp | undefined
   readonly network?: Conditions | undefined
   readonly disk?: DiskConditions | undefined
@@ -90,6 +92,8 @@ export class SimulatedNode {
   readonly clock: MachineClock
   #running: Running | undefined
   #lives = 0
+  /** When its disk failed last, ms of the world. */
+  faultedMs = 0
 
   constructor(cluster: Cluster, index: number, key: NodeKey["Service"], disk: Disk, clock: MachineClock) {
     this.cluster = cluster
@@ -105,6 +109,11 @@ export class SimulatedNode {
 
   get name(): string {
     return `n${this.index}`
+  }
+
+  /** Whether it is up or starting. */
+  get isRunning(): boolean {
+    return this.#running !== undefined
   }
 
   /** Whether it has started and was neither stopped nor killed. */
@@ -258,6 +267,9 @@ export class Cluster {
           this.trace.note("commit", all, index)
           this.told((each) => each.committed?.(node, records, outcomes))
         },
+        faulted: () => {
+          node.faultedMs = this.time.now
+        },
         collected: (aged) => this.told((each) => each.collected?.(node, aged)),
         changed: () => this.told((each) => each.diskChanged?.(node))
       })
@@ -303,7 +315,8 @@ export class Cluster {
 
   /** A node did what none may: logged an error that no fault explains, died, or did not end. */
   complain(node: SimulatedNode, what: string): void {
-    if ((this.#options.expected ?? ofDisks).test(what)) this.trace.note("log", what, node.index)
+    const isLate = laterOfFaults.test(what) && this.time.now - node.faultedMs < laterMsMax
+    if (ofFaults.test(what) || isLate || this.#options.expected?.test(what)) this.trace.note("log", what, node.index)
     else this.find("complaint", what, node)
   }
 
@@ -311,7 +324,7 @@ export class Cluster {
   referencesOf(node: SimulatedNode, random: Random): Context.Context<never> {
     const logger = Logger.make(({ cause, logLevel, message }) => {
       const text = `${logLevel} ${[message].flat().map(String).join(" ")}${
-        cause.reasons.length === 0 ? "" : ` ${String(cause)}`
+        cause.reasons.length === 0 ? "" : ` ${String(cause).replaceAll(/Interrupt\(\d+\)/g, "Interrupt")}`
       }`
       if (logLevel === "Error" || logLevel === "Fatal") this.complain(node, text)
       else this.trace.note("log", text, node.index)

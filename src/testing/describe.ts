@@ -1,7 +1,7 @@
 /** A run in words, for people. */
 import { replayArguments } from "./shrink.ts"
 import { defaults, type Report } from "./simulation.ts"
-import { lineOf } from "./trace.ts"
+import { type EntryKind, lineOf } from "./trace.ts"
 
 /** Findings told in full. */
 const findingsTold = 20
@@ -17,6 +17,15 @@ export const sizeOf = (
   const left = plan.events.filter(({ n }) => options.keep?.has(n) !== false)
   const acts = left.filter(({ fault }) => fault === undefined).length
   return { acts, faults: left.length - acts, nodes: plan.nodes - (options.absent?.size ?? 0) }
+}
+
+const toldKinds: ReadonlySet<EntryKind> = new Set(["life", "fault", "write", "answer", "log", "finding"])
+
+/** What happened in a run, without the traffic: what users and nodes did, up to this many lines, the last ones. */
+export const storyOf = ({ told }: Report, linesMax = 40): ReadonlyArray<string> => {
+  const lines = told.filter(({ kind }) => toldKinds.has(kind)).map(lineOf)
+  const left = lines.length - linesMax
+  return left <= 0 ? lines : [`${left} lines before`, ...lines.slice(left)]
 }
 
 /** What a person needs to look at a run that went wrong: how to repeat it, what was seen, and the end of its history. */

@@ -62,6 +62,8 @@ export interface DiskOptions {
   readonly committed?: ((records: ReadonlyArray<Record>, outcomes: ReadonlyArray<Outcome>) => void) | undefined
   /** Told when records up to a stamp were deleted for their age. */
   readonly collected?: ((aged: Hlc.Hlc) => void) | undefined
+  /** Told of each fault. */
+  readonly faulted?: (() => void) | undefined
   /** Told when it was wiped or set back. */
   readonly changed?: (() => void) | undefined
 }
@@ -91,11 +93,7 @@ export class Disk {
     return Context.get(Effect.runSync(built), Store)
   }
 
-  /** The variants that were committed since the disk was new, by slot and id; also those that were replaced since. */
-  get ever(): ReadonlyMap<string, Record> {
-    return this.#ever
-  }
-
+  /** Whether this variant was committed since the disk was new; also when it was replaced since. */
   hasEver(record: Record): boolean {
     return this.#ever.has(keyOf(record))
   }
@@ -143,7 +141,10 @@ export class Disk {
   }
 
   #fault(reason: StoreError["reason"]): Effect.Effect<never, StoreError> {
-    return Effect.fail(new StoreError({ reason, message: "a simulated fault" }))
+    return Effect.suspend(() => {
+      this.#options.faulted?.()
+      return Effect.fail(new StoreError({ reason, message: "a simulated fault" }))
+    })
   }
 
   /** A read under the present conditions. */

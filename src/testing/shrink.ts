@@ -59,7 +59,8 @@ export const shrink = (
 
     // what comes after the first sign of trouble has no part in it
     const [first] = failed.findings
-    const before = eventsOf(failed).filter((n) => failed.plan.events[n]!.atMs <= first!.atMs)
+    const atMs = first!.atMs > failed.leaptMs ? first!.atMs - failed.leaptMs : first!.atMs
+    const before = eventsOf(failed).filter((n) => failed.plan.events[n]!.atMs <= atMs)
     if (before.length < eventsOf(failed).length) yield* only(before)
 
     const withoutParts = Effect.fnUntraced(function*(goes: (n: number) => boolean) {

@@ -143,16 +143,21 @@ export class Striker {
         return this.#note(fault, node, undefined, ` by ${fault.ppm} ppm`)
       case "freeze":
         clock.freeze()
-        this.#pass(fault.forMs, () => clock.set({ skewMs: 0 }))
+        this.#pass(fault.forMs, () => {
+          if (clock.stands) clock.set({ skewMs: 0 })
+        })
         return this.#note(fault, node, undefined, ` for ${fault.forMs}`)
       case "disk-full":
       case "disk-fails":
-      case "disk-slow":
-        disk.conditions = { ...this.#profile.disk, ...troubles[fault.kind] }
+      case "disk-slow": {
+        const trouble = { ...this.#profile.disk, ...troubles[fault.kind] }
+        disk.conditions = trouble
         this.#pass(fault.forMs, () => {
-          disk.conditions = this.#profile.disk
+          // unless another trouble has come since
+          if (disk.conditions === trouble) disk.conditions = this.#profile.disk
         })
         return this.#note(fault, node, undefined, ` for ${fault.forMs}`)
+      }
     }
   }
 
@@ -188,9 +193,11 @@ export class Striker {
 
   /** All nodes end, a month passes, and those that were up start again. */
   #leap(fault: Extract<Fault, { readonly kind: "leap" }>, random: Random): void {
-    const { nodes, time, up } = this.#cluster
-    for (const node of up) {
-      if (random.chance(0.3)) node.crash()
+    const { nodes, time } = this.#cluster
+    const running = nodes.filter(({ isRunning }) => isRunning)
+    for (const node of running) {
+      // one that is still starting cannot be asked to end
+      if (!node.isUp || random.chance(0.3)) node.crash()
       else node.stop()
     }
     this.#note(fault)
@@ -200,7 +207,7 @@ export class Striker {
     this.leaptMs += time.now - before
     // nobody leaves a clock alone for a month
     for (const [i, { clock }] of nodes.entries()) clock.set({ skewMs: offsets[i] })
-    for (const node of up) node.begin()
+    for (const node of running) node.begin()
   }
 
   /** Ends all faults, sets the clocks about right and starts every node. */

@@ -24,10 +24,12 @@ const once = <Item, Answer>(
   return (items: ReadonlyArray<Item>): Effect.Effect<ReadonlyArray<Answer>> => {
     const names = items.map(nameOf)
     const missing = items.filter((_, i) => !known.has(names[i]!))
-    if (missing.length === 0) return Effect.succeed(names.map((name) => known.get(name)!))
+    // taken now: all may be forgotten while the others are checked
+    const told = new Map(names.flatMap((name) => known.has(name) ? [[name, known.get(name)!] as const] : []))
+    if (missing.length === 0) return Effect.succeed(names.map((name) => told.get(name)!))
     return Effect.map(ask(missing), (answers) => {
-      const told = new Map(missing.map((item, i) => [nameOf(item), answers[i]!]))
-      const all = names.map((name) => told.has(name) ? told.get(name)! : known.get(name)!)
+      for (const [i, item] of missing.entries()) told.set(nameOf(item), answers[i]!)
+      const all = names.map((name) => told.get(name)!)
       if (known.size + told.size > answersMax) known.clear()
       for (const [name, answer] of told) known.set(name, answer)
       return all

@@ -189,6 +189,11 @@ export class MachineClock {
     return this.#skewMs + (this.#stands ? -ranMs : ranMs * this.#driftPpm / 1e6)
   }
 
+  /** Whether it shows the same time all the time. */
+  get stands(): boolean {
+    return this.#stands
+  }
+
   /** Whole ms since the epoch. */
   get wallMs(): number {
     return Math.floor(this.#time.now + this.offsetMs)

@@ -46,6 +46,16 @@ const burstMax = 8
 /** Texts tried for two whose ids are in one bucket of the trees: some pairs among so many. */
 const twinsTried = 700
 
+/** Virtual time that an answer may take, however slow the disk. */
+const answerMsMax = 60_000
+
+interface Asked {
+  readonly node: SimulatedNode
+  readonly life: number
+  readonly atMs: number
+  readonly what: string
+}
+
 interface GroupSeen {
   readonly chatId: Ids.ChatId
   readonly creator: User
@@ -74,6 +84,8 @@ export class Workload {
   readonly #positions: Array<{ readonly place: Place; readonly hlc: Hlc }> = []
   readonly #unanswered: Array<{ readonly user: User; readonly draft: Draft }> = []
   readonly #taken = new Set<number>()
+  /** Requests that have no answer yet. */
+  readonly #open = new Set<Asked>()
   #random: Random
   #acts = 0
 
@@ -307,13 +319,16 @@ export class Workload {
     ])
     const repeats = random.chance(0.2)
     const life = node.lives
-    const ask = (then: (outcome: ReadOutcome<unknown>) => void) =>
+    const ask = (then: (outcome: ReadOutcome<unknown>) => void) => {
+      const asked = this.#ask(node, `a read of ${user.name}`)
       node.fork(read, (exit) => {
+        this.#open.delete(asked)
         if (node.lives !== life || isBrokenOff(node, exit)) return
         const why = exit._tag === "Failure" ? `defect ${String(exit.cause)}` : brokenBy(exit.value)
         if (why !== undefined) this.#cluster.find("answer", `a read ended in ${why}`, node)
         else if (exit._tag === "Success") then(exit.value)
       })
+    }
     ask((first) => {
       if (!repeats || (first.kind === "refused" && first.status !== 403 && first.status !== 404)) return
       ask((second) => {
@@ -345,7 +360,29 @@ export class Workload {
       sigVersion: this.#random.chance(0.2) ? 2 : 1,
       leaveBy: this.#random.chance(0.5) ? "membership" : "ops"
     } as const
-    node.fork(write(user, draft, options), (exit: Exit<WriteOutcome>) => this.#answered(attempt, exit))
+    const asked = this.#ask(node, `${draft.kind} ${short} of ${user.name}`)
+    node.fork(write(user, draft, options), (exit: Exit<WriteOutcome>) => {
+      this.#open.delete(asked)
+      this.#answered(attempt, exit)
+    })
+  }
+
+  #ask(node: SimulatedNode, what: string): Asked {
+    const asked = { node, life: node.lives, atMs: this.#cluster.trace.nowMs, what }
+    this.#open.add(asked)
+    return asked
+  }
+
+  /** Tells of requests that a node which is up has left unanswered for too long (FAILURES 15). */
+  sample(): void {
+    const { nowMs } = this.#cluster.trace
+    for (const asked of this.#open) {
+      const { atMs, life, node, what } = asked
+      const isGone = node.lives !== life || !node.isUp
+      if (!isGone && nowMs - atMs < answerMsMax) continue
+      this.#open.delete(asked)
+      if (!isGone) this.#cluster.find("answer", `${what} got no answer within ${answerMsMax} ms`, node)
+    }
   }
 
   #answered(attempt: Attempt, exit: Exit<WriteOutcome>): void {

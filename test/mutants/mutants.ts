@@ -151,6 +151,33 @@ export const mutants: ReadonlyArray<Mutant> = [
     edit(writer, "if (ticket <= done) return resume(Effect.void)", "if (ticket > 0) return resume(Effect.void)")
   ),
   mutant(
+    "dropped-record",
+    "the store forgets some messages and calls them known",
+    edit(
+      memory,
+      "    const held = this.slots.get(slot)\n    if (held !== undefined) {",
+      "    const held = this.slots.get(slot)\n    if (record.kind === \"message\" && record.id < \"2\") return \"known\"\n    if (held !== undefined) {"
+    )
+  ),
+  mutant(
+    "no-answer",
+    "who waits for a commit is never answered",
+    edit(
+      "layers/http/answers.ts",
+      "Effect.timeoutOrElse({ duration: seconds * 1_000, orElse: () => Effect.succeed(false) })",
+      "Effect.andThen(Effect.never)"
+    )
+  ),
+  mutant(
+    "refused-adds",
+    "admins may not add anybody",
+    edit(
+      "layers/node/ingest.ts",
+      "  if (membership.creator === undefined) return unknownGroup()\n",
+      "  if (membership.creator === undefined || fields.op === opTypes.add) return unknownGroup()\n"
+    )
+  ),
+  mutant(
     "dropped-batch",
     "a batch whose commit failed is not tried again",
     edit(
@@ -170,9 +197,22 @@ export const mutants: ReadonlyArray<Mutant> = [
     edit("layers/sync/comparison.ts", "yield* line.ask({ _tag: \"Push\", records }, \"Taken\")", "void line")
   ),
   mutant(
+    "pull-omitted",
+    "the side that leads a round pushes, and pulls nothing",
+    edit(
+      "layers/sync/comparison.ts",
+      "const pull = Effect.fnUntraced(function*(comparing: Comparing, wanted: ReadonlyArray<Pick>) {",
+      "const pull = Effect.fnUntraced(function*(comparing: Comparing, wanted: ReadonlyArray<Pick>) {\n  if (wanted.length > 0) return"
+    )
+  ),
+  mutant(
     "identities-not-synced",
     "rounds leave out identities",
-    edit("domain/record.ts", "\"identity\", \"members\", \"messages\"", "\"members\", \"messages\"")
+    edit(
+      "layers/sync/initiator.ts",
+      "for (const [i, domain] of domains.entries()) {",
+      "for (const [i, domain] of domains.entries()) {\n    if (domain === \"identity\") continue"
+    )
   ),
   mutant(
     "one-sided-retention",
@@ -187,6 +227,11 @@ export const mutants: ReadonlyArray<Mutant> = [
       "Retention.firstKept(Retention.cutoffMs(clock.wall()))",
       "Retention.firstKept(Retention.cutoffMs(clock.wall()) - 3_600_000)"
     )
+  ),
+  mutant(
+    "no-collector",
+    "what has aged is never deleted",
+    edit("layers/node/collector.ts", "yield* Effect.forkScoped(Effect.orDie(loop))", "void loop")
   ),
   mutant(
     "eager-collector",

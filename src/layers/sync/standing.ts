@@ -92,17 +92,19 @@ export class Standing {
     if (round.result === "equal" && round.horizonMs !== undefined) {
       this.equal = { horizonMs: round.horizonMs, atMs: round.atMs }
     }
-    if (led) this.idle = round.result === "repaired" && round.pulled + round.pushed === 0 ? this.idle + 1 : 0
+    if (led && round.result !== "busy") {
+      this.idle = round.result !== "equal" && round.pulled + round.pushed === 0 ? this.idle + 1 : 0
+    }
     const againInMs = Math.min(againMs * 2 ** Math.min(Math.max(0, this.idle - idleRoundsMax), 16), idleMsMax)
     const nextMs = nowMs + (round.result === "equal" ? restMs : againInMs) * spread
     // nor does one that always finds something to repair; and what it says of its own set is asked for all the same
     if (led) this.nextMs = nextMs
     else if (round.result === "equal") this.nextMs = Math.min(nextMs, Math.max(this.nextMs, this.beganMs + leadMsMax))
     else if (!this.isIdle) this.nextMs = Math.min(this.nextMs, nextMs)
-    if (round.result === "busy") return
-    this.failures = 0
     // a peer that leads rounds has it in its hand how many go well
-    if (led) this.points = Math.max(0, this.points - forgivenPoints)
+    if (!led || round.result === "busy") return
+    this.failures = 0
+    this.points = Math.max(0, this.points - forgivenPoints)
   }
 
   private get isIdle(): boolean {

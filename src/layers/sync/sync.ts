@@ -29,7 +29,7 @@ import { shunMs, Standing } from "./standing.ts"
 
 /** Rounds led at once; with those that are slow, which keep nobody out; and answered at once. */
 const leadingMax = 4
-const leadingSlowMax = 64
+const leadingSlowMax = 16
 const answeringMax = 32
 /** Opening a stream; the peer may be busy. */
 const openMsMax = 10_000

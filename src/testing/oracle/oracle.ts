@@ -104,6 +104,26 @@ export const treeProblems: (cluster: Cluster) => Effect.Effect<ReadonlyArray<str
   }
 )
 
+/** How far back a node answers, and how long its collector may take after that, ms. */
+const answeredMs = 18 * 5_000
+const collectMsMax = 60_000
+
+/** Until when a collector must have deleted what had aged by the start of an hour. */
+export const collectedByMs = (hourMs: number): number => hourMs + answeredMs + collectMsMax
+
+/** What has aged and is still on a disk (SPEC §9), of nodes that are up and whose clocks are about right. */
+export const agedProblems = (cluster: Cluster): ReadonlyArray<string> => {
+  const hourMs = 3_600_000
+  const since = cluster.time.now - answeredMs - collectMsMax
+  const cutoffMs = Math.floor(since / hourMs) * hourMs - 30 * 24 * hourMs
+  return cluster.up.flatMap((node) => {
+    const aged = node.disk.records().filter((record) =>
+      (record.kind === "message" || record.kind === "read") && Hlc.physicalMs(record.hlc) <= cutoffMs
+    )
+    return aged.length === 0 ? [] : [`${node.name} still has ${aged.length} records that have aged`]
+  })
+}
+
 /** Records that no node should have taken, by their form, the constants that they keep, and their signatures. */
 export const signatureProblems = (cluster: Cluster, records: ReadonlyArray<Record>): ReadonlyArray<string> => {
   const examiner = new Examiner(cluster.shared)

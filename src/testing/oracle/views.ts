@@ -1,6 +1,6 @@
 /**
  * Whether nodes show to users what they must (SPEC §5.1 to §5.4, §8), page by page, through their services and their HTTP
- * API. What must be shown is worked out from the records on the node's own disk by `model-views.ts`; that the disks are
+ * API. What must be shown is worked out from the records on the node's own disk by `model/views.ts`; that the disks are
  * equal is for others to say.
  *
  * Rule: a look counts only when the node was at peace, or the two would speak of different times: nothing was queued when
@@ -23,10 +23,14 @@ import { httpAt, viewsAt, type WindowAt } from "./windows.ts"
 
 /** Differences between two nodes that are told in full. */
 const toldMax = 5
-/** How often a look is tried again at once, and at the end of a run, with a pause between, virtual ms. */
+/**
+ * How often a look is tried again at once, and at the end of a run, with growing pauses between, virtual ms: a node whose
+ * clock was set back by a minute refuses signatures for as long (SPEC §3).
+ */
 const triesMax = 3
 const lastTriesMax = 20
 const pauseMs = 500
+const pauseMsMax = 10_000
 /** Virtual time that a look may take. */
 const lookMsMax = 30_000
 /** Models that are kept for nodes that come to the same records. */
@@ -193,7 +197,7 @@ export const viewProblems: (
     for (const [at, act] of looks) {
       let findings: ReadonlyArray<Finding> | undefined
       for (let tries = 0; tries < lastTriesMax && findings === undefined && node.isUp; tries++) {
-        if (tries > 0) cluster.time.advance(pauseMs)
+        if (tries > 0) cluster.time.advance(Math.min(pauseMs * 1.5 ** tries, pauseMsMax))
         findings = yield* inPeace(node, at, act)
       }
       found.push(...findings ?? [finding(node, "busy", "could not be looked at in peace")])

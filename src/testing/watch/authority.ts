@@ -11,10 +11,16 @@
  * A record counts as taken from a user when an attempt of the present run was answered with its stamp, and the stamp is new
  * since that attempt: what came back from others after a loss was judged in another time.
  *
+ * Nor was anybody refused what she may, by the same rules: looked at when nothing was queued, and nothing committed,
+ * between her attempt and the answer.
+ *
  * And a write that was refused is on no disk, unless another attempt at the same was accepted, or never answered.
  */
-import type { ChatId } from "../../domain/ids.ts"
+import * as Context from "effect/Context"
+import type { Hlc } from "../../domain/hlc.ts"
+import type { ChatId, OpId } from "../../domain/ids.ts"
 import { dotOf, isLeave, type Op, opTypes, type Record, roles } from "../../domain/record.ts"
+import { Writer } from "../../services/Writer.ts"
 import { ModelFolds, type ModelGroup, type ModelState, stateBefore, stepOf } from "../model/fold.ts"
 import { groupOf, nameOf } from "./records.ts"
 import type { Oracle, Scene, Tried, Watched } from "./scene.ts"
@@ -51,6 +57,11 @@ const opTrouble = (op: Op, held: ReadonlyArray<Op>, before: ModelGroup, after: M
   return observed.join() === (op.observed ?? []).join() ? undefined : "did not observe what was live"
 }
 
+/** Refusals that say that she may not, or that it would change nothing. */
+const isOfAuthority = (why: string): boolean => /^(Forbidden|Conflict|NotFound)/.test(why)
+/** Above every stamp that a run comes to. */
+const lastHlc = (1n << 62n) as Hlc
+
 const isClear = (why: string): boolean => !/^(broken|defect)/.test(why)
 
 /** Attempts at what is on no disk by right: all were refused. */
@@ -58,6 +69,8 @@ const allRefused = (tries: ReadonlyArray<Tried>): boolean =>
   tries.length > 0 && tries.every(({ answer }) => answer?._tag === "Refused" && isClear(answer.why))
 
 export const authorityOracle = ({ attempts, find, nodes }: Scene): Oracle => {
+  /** How much was on the disk when an attempt was made at a node with nothing queued. */
+  const began = new WeakMap<Tried, number>()
   const folds = new Map<Watched, ModelFolds>()
 
   const fold = (watched: Watched, chatId: ChatId, ops: ReadonlyArray<Op>): ModelGroup => {
@@ -76,6 +89,34 @@ export const authorityOracle = ({ attempts, find, nodes }: Scene): Oracle => {
     const author = record.kind === "message" ? record.sender : record.kind === "read" ? record.reader : record.address
     return before.end.roles.has(author) ? undefined : "is not of a member"
   }
+
+  /** Whether a write would have been right, going by what the disk holds. */
+  const wasRight = (watched: Watched, { attempt: { draft, id, node } }: Tried): boolean => {
+    if (draft.kind === "identity") return false
+    const { chatId } = draft.fields
+    const held = watched.ledger.groups.get(chatId)?.ops ?? []
+    const before = fold(watched, chatId, held)
+    if (draft.kind !== "op") {
+      if (draft.place.kind === "dm") return true
+      return before.end.roles.has(draft.kind === "message" ? draft.fields.sender : draft.fields.reader)
+    }
+    const { op, targets } = draft.fields
+    const proof = { sig: new Uint8Array(65), sigVersion: 1 as const, stamp: new Uint8Array(64) }
+    const observed = op === opTypes.remove ? { observed: dotsIn(before.end, targets).slice(0, observedMax) } : {}
+    const record = {
+      kind: "op",
+      id: id as OpId,
+      ...draft.fields,
+      ...proof,
+      node: node.id,
+      hlc: lastHlc,
+      ...observed
+    } as unknown as Op
+    return opTrouble(record, held, before, fold(watched, chatId, [...held, record])) === undefined
+  }
+
+  const isAtRest = ({ services }: Watched): boolean =>
+    services !== undefined && Context.get(services, Writer).stats().queued === 0
 
   const blame = (watched: Watched, tried: Tried, why: string): void =>
     find(
@@ -97,8 +138,20 @@ export const authorityOracle = ({ attempts, find, nodes }: Scene): Oracle => {
       if (tried.answer === undefined) tried.suspect = { hlc: record.hlc, why }
       else if (tried.answer._tag === "Accepted" && tried.answer.hlc === record.hlc) blame(watched, tried, why)
     },
+    attempted: (watched, tried) => {
+      if (isAtRest(watched)) began.set(tried, watched.committed)
+    },
     answered: (watched, answer, tried) => {
       const { suspect } = tried
+      // nothing came or went between: she could write then what she can now
+      const isSame = began.get(tried) === watched.committed && isAtRest(watched)
+      if (answer._tag === "Refused" && isOfAuthority(answer.why) && isSame && wasRight(watched, tried)) {
+        find(
+          "authority",
+          `${tried.attempt.draft.kind} ${answer.attempt.id.slice(0, 8)} was right, and refused: ${answer.why}`,
+          watched
+        )
+      }
       if (answer._tag === "Accepted") {
         if (suspect?.hlc === answer.hlc) blame(watched, tried, suspect.why)
         return

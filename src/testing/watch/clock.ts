@@ -104,8 +104,9 @@ export const forwardOracle = ({ find }: Scene): Oracle => {
         }
         horizons.set(watched, horizonMs)
       }
-      const { committed } = Context.get(services, Writer).stats()
-      if (committed === watched.committed || committed === watched.committed - watched.lastBatch) return
+      const { committed, queued } = Context.get(services, Writer).stats()
+      const isBehind = queued > 0 && committed === watched.committed - watched.lastBatch
+      if (committed === watched.committed || isBehind) return
       find("forward", `counts ${committed} commits of records, its disk ${watched.committed}`, watched)
     }
   }

@@ -19,6 +19,8 @@ const ages = (record: Record): boolean => record.kind === "message" || record.ki
 
 export class Ledger {
   readonly slots = new Map<string, Record>()
+  /** What was told to be collected, by slot. */
+  readonly #collected = new Map<string, Record>()
   /** Ids of all that was committed since the disk was new or changed, also of what lost its slot since. */
   readonly ids = new Set<string>()
   readonly groups = new Map<ChatId, LedgerGroup>()
@@ -72,9 +74,11 @@ export class Ledger {
     const slot = slotIn(record)
     const held = this.slots.get(slot)
     const expected = this.#expected(record, held)
-    this.ids.add(record.id)
-    if (record.hlc > this.highest) this.highest = record.hlc
     const takesSlot = outcome === "stored" || outcome === "replaced"
+    // the collector may have left what it was told to take: the disk says of it what it is
+    const rival = held ?? this.#collected.get(slot)
+    if (takesSlot || rival !== undefined) this.ids.add(record.id)
+    if (record.hlc > this.highest) this.highest = record.hlc
     if (takesSlot) this.slots.set(slot, record)
     if (record.kind === "op") {
       const group = this.group(record.chatId)
@@ -82,20 +86,25 @@ export class Ledger {
       if (takesSlot) group.ops = [...group.ops.filter(({ id }) => id !== record.id), record]
     }
     if (outcome === expected) return undefined
-    // a mark that has aged holds its slot no longer, and the collector may have left what it was told to take
-    const isVacant = held === undefined ? ages(record) : ages(held) && msOf(held.hlc) <= agedMs
+    // what has aged holds its slot no longer, or is gone
+    const isVacant = rival !== undefined && ages(rival) && msOf(rival.hlc) <= agedMs
     if (isVacant) return undefined
     return `${nameOf(record)} was ${outcome} where it must be ${expected}`
   }
 
   /** Forgets what has aged and was deleted. */
   collect(aged: bigint): void {
-    for (const [slot, record] of this.slots) if (ages(record) && record.hlc <= aged) this.slots.delete(slot)
+    for (const [slot, record] of this.slots) {
+      if (!ages(record) || record.hlc > aged) continue
+      this.slots.delete(slot)
+      this.#collected.set(slot, record)
+    }
   }
 
   /** The disk is another one, and holds this. */
   reset(records: ReadonlyArray<Record>): void {
     this.slots.clear()
+    this.#collected.clear()
     this.ids.clear()
     this.groups.clear()
     this.highest = 0n

@@ -84,8 +84,8 @@ export const promiseOracle = ({ attempts, cluster, find, isGood }: Scene): Oracl
     sample: (watched, services) => {
       const waiting = owed.get(watched)
       if (waiting === undefined || waiting.size === 0) return
-      const { failing, queued } = Context.get(services, Writer).stats()
-      const isSlow = failing !== undefined || !isGood(watched.node.disk)
+      const { queued } = Context.get(services, Writer).stats()
+      const isSlow = !isGood(watched.node.disk)
       for (const [id, each] of waiting) {
         if (isSlow) each.sinceMs = cluster.time.now
         const waitedMs = cluster.time.now - each.sinceMs

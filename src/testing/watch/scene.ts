@@ -183,6 +183,7 @@ export interface Oracle {
   readonly up?: (watched: Watched, services: Context.Context<NodeServices>) => void
   readonly down?: (watched: Watched, clean: boolean) => void
   readonly diskChanged?: (watched: Watched) => void
+  readonly attempted?: (watched: Watched, tried: Tried) => void
   readonly answered?: (watched: Watched, answer: Answer, tried: Tried) => void
   readonly sample?: (watched: Watched, services: Context.Context<NodeServices>, count: number) => void
   readonly end?: () => void

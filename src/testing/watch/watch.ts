@@ -55,8 +55,10 @@ export interface Watch {
   readonly silenced: ReadonlyMap<OracleName, number>
 }
 
+/** Commits are tried again: some may fail. */
+const failRateMax = 0.1
 const isGoodDisk = ({ conditions }: Disk): boolean =>
-  conditions.failRate === 0 && !conditions.full && conditions.commitMsMax <= goodMsMax
+  conditions.failRate <= failRateMax && !conditions.full && conditions.commitMsMax <= goodMsMax
 
 /** Begins to watch. Nodes that are up must be idle. */
 export const watch = (cluster: Cluster, { isGood = isGoodDisk }: WatchOptions = {}): Watch => {
@@ -170,6 +172,8 @@ export const watch = (cluster: Cluster, { isGood = isGoodDisk }: WatchOptions = 
       watched.walls.look()
       const last = watched.services && Context.get(watched.services, HybridClock).last()
       attempts.add(attempt, last, watched.ledger.highest)
+      const tried = attempts.find(attempt)
+      if (tried !== undefined) { for (const oracle of oracles) oracle.attempted?.(watched, tried) }
     },
     answered: (answer) => {
       const tried = attempts.find(answer.attempt)
