@@ -2,7 +2,7 @@
  * The disk of a simulated node: a store in memory that outlives the node's runs, as a file does. A kill loses what was
  * not committed and nothing else. Commits take time and may fail; the disk can be wiped, or set back to an old copy.
  *
- * It remembers every record that was ever committed since it was new, which is what the oracle asks.
+ * It remembers every variant that was committed since it was new: whether something ever came is not seen in what is held.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

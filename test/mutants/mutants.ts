@@ -312,10 +312,5 @@ export const mutants: ReadonlyArray<Mutant> = [
     "inbox-by-id",
     "the inbox is ordered by chat, not by activity",
     edit(views, "Hlc.compare(b.activity, a.activity) || (a.chatId", "(a.chatId")
-  ),
-  mutant(
-    "page-repeats",
-    "a page begins with the message that ended the one before",
-    edit("layers/store/memory.ts", "? below + 1\n", "? below\n")
   )
 ]

@@ -151,6 +151,25 @@ describe("intake", () => {
       yield* committed
       assert.strictEqual((yield* (yield* Store).read(low.chatId, bob.address))?.id, low.id)
     })))
+
+  it.effect("a mark comes back that was just accepted, and lost its place to one that has aged since", () =>
+    run(Effect.gen(function*() {
+      // ten seconds before the hour turns
+      const turn = Date.UTC(2026, 0, 15, 13)
+      yield* TestClock.setTime(turn - 10_000)
+      const cutoff = cutoffMs(turn)
+      const low = mark(bob, alice, Hlc.make(cutoff - 2, 0), { ts: turn - 20_000 })
+      const high = mark(bob, alice, Hlc.make(cutoff - 1, 0), { ts: cutoff - 1 })
+      assert.deepStrictEqual(yield* take([low]), ["accepted"])
+      assert.deepStrictEqual(yield* take([high]), ["accepted"])
+      yield* committed
+      assert.deepStrictEqual(yield* take([low]), ["known"])
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* take([low]), ["accepted"])
+      yield* committed
+      assert.strictEqual((yield* (yield* Store).read(low.chatId, bob.address))?.id, low.id)
+      assert.deepStrictEqual(yield* take([low]), ["known"])
+    })))
 })
 
 describe("failures 6 and 7: stamps ahead of this node's clock", () => {

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { Hashing } from "../../domain/hashing.ts"
+import * as Hlc from "../../domain/hlc.ts"
 import type { ChatId } from "../../domain/ids.ts"
 import type { Op, Record } from "../../domain/record.ts"
 import * as Retention from "../../domain/retention.ts"
@@ -41,6 +42,13 @@ export const layer = Layer.effect(
       return held !== undefined && !Variants.wins(record, held) &&
         !Retention.isAged(held, Retention.cutoffMs(clock.wall()))
     }
+
+    /**
+     * Whether a mark may have lost its slot since it was accepted, and nobody hold it now: to a mark that reached higher and
+     * has aged (SPEC §5.3). None of those reaches above the cutoff. The store knows.
+     */
+    const mayBeGone = (record: Record): boolean =>
+      record.kind === "read" && Hlc.physicalMs(record.upTo) <= Retention.cutoffMs(clock.wall())
 
     /** Whether the remembered variant of this id is the same, or wins; `undefined` when it takes more to tell. */
     const isRemembered = (record: Record, held: Remembered): boolean | undefined => {
@@ -83,7 +91,7 @@ export const layer = Layer.effect(
       knows: (record) => {
         if (isPending(record)) return true
         const held = recent.get(record.id)
-        if (held !== undefined) return isRemembered(record, held)
+        if (held !== undefined) return mayBeGone(record) ? undefined : isRemembered(record, held)
         // another mark or identity, of another id, may hold the slot
         return laterWins(record) || !recent.covers(record.hlc, now()) ? undefined : false
       },

@@ -52,8 +52,6 @@ export class Standing {
   answering = 0
   /** Where whole hashes are compared next time. */
   whole: ReadonlySet<Domain> = new Set()
-  /** Until when nothing is streamed from it, by the steady clock, ms: the last stream brought nothing. */
-  barrenUntilMs = 0
   /** When the next round is due, by the steady clock, ms. */
   nextMs: number
   private beganMs = -Infinity

@@ -7,13 +7,12 @@ import type { Hashes } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import { type Domain, domainOf, type Record } from "../../domain/record.ts"
 import * as Wire from "../../domain/wire.ts"
+import { ages, cutoffAt } from "./ageing.ts"
 
 /** 16-way, from 65 536 leaves to one root. */
 const arity = 16
 const levels = 4
 const modulus = 1n << 256n
-const hourMs = 3_600_000
-const retentionMs = 30 * 24 * hourMs
 
 const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${Bytes.toHex(bytes)}`)
 
@@ -60,12 +59,11 @@ export class ModelTrees {
    * after the start of its hour less 30 days.
    */
   rootOf(records: ReadonlyArray<Record>, domain: Domain, horizonMs: number): string {
-    const cutoffMs = Math.floor(horizonMs / hourMs) * hourMs - retentionMs
+    const cutoffMs = cutoffAt(horizonMs)
     const leaves = new Map<number, Leaf>()
     for (const record of records) {
       const ms = Hlc.physicalMs(record.hlc)
-      const ages = record.kind === "message" || record.kind === "read"
-      if (domainOf(record) !== domain || ms > horizonMs || (ages && ms <= cutoffMs)) continue
+      if (domainOf(record) !== domain || ms > horizonMs || (ages(record) && ms <= cutoffMs)) continue
       const bucket = Number.parseInt(record.id.slice(0, 4), 16)
       const { count, sum } = leaves.get(bucket) ?? { sum: 0n, count: 0 }
       leaves.set(bucket, { sum: (sum + this.#digestOf(record)) % modulus, count: count + 1 })

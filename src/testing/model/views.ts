@@ -7,17 +7,13 @@
 import type { Address, ChatId } from "../../domain/ids.ts"
 import type { Message, Op, Record } from "../../domain/record.ts"
 import type { Place } from "../../services/Ingest.ts"
+import { ages, cutoffAt } from "./ageing.ts"
 import { isShown, membersOf, type ModelFolds, type ModelGroup, type ModelMember } from "./fold.ts"
 import { oneEach } from "./set.ts"
 
-const hourMs = 3_600_000
 /** SPEC §9: how old a message may be at the start of the hour. */
-const keptMs = 30 * 24 * hourMs
 /** SPEC §5.3. */
 const countedMax = 999
-
-/** SPEC §9: what is stamped at or below this, ms, is not there. */
-export const cutoffAt = (wallMs: number): number => Math.floor(wallMs / hourMs) * hourMs - keptMs
 
 /** A message as a user sees it. */
 export interface ShownMessage {
@@ -126,7 +122,7 @@ export class ModelViews {
   }
 
   isAged(record: Record): boolean {
-    return (record.kind === "message" || record.kind === "read") && Number(record.hlc >> 16n) <= this.#cutoffMs
+    return ages(record) && Number(record.hlc >> 16n) <= this.#cutoffMs
   }
 
   /** All messages of a chat, shown or not, oldest first. */

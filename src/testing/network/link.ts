@@ -27,7 +27,6 @@ export interface Machine {
 
 /** What a link asks of its network. */
 interface Ways {
-  readonly stats: { frameBytes: number }
   isCut(from: NodeId, to: NodeId): boolean
   delayMs(from: NodeId, to: NodeId): number
   bytesPerMs(from: NodeId, to: NodeId): number
@@ -77,7 +76,6 @@ export class Link {
     const delayMs = (bytes: number): number => {
       const { now } = from.life.time
       busyUntil = Math.max(now, busyUntil) + bytes / this.#ways.bytesPerMs(from.id, to.id)
-      this.#ways.stats.frameBytes += bytes
       return busyUntil - now + this.#ways.delayMs(from.id, to.id)
     }
     return new Pipe({ isCut: () => this.#ways.isCut(from.id, to.id), delayMs }, from.life, to.life)

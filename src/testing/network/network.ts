@@ -80,7 +80,6 @@ export class SimulatedNetwork {
   withhold: (from: NodeId, to: NodeId) => boolean = () => false
   /** Streams for which this is true are refused, as by a peer that does not know the protocol. */
   refuse: (from: NodeId, to: NodeId) => boolean = () => false
-  readonly stats = { gossipSent: 0, gossipLost: 0, frameBytes: 0, streams: 0 }
 
   constructor(options: NetworkOptions) {
     this.#options = options
@@ -137,10 +136,6 @@ export class SimulatedNetwork {
   disconnect(a: NodeId, b: NodeId): void {
     const link = this.#linkOf(a, b)
     if (link !== undefined) this.#drop(link)
-  }
-
-  connections(): number {
-    return this.#links.size
   }
 
   // --- connections ---
@@ -243,12 +238,10 @@ export class SimulatedNetwork {
     for (const [peer, link] of machine.links) {
       if (peer === except) continue
       recipients++
-      this.stats.gossipSent++
       const { lateMsMax, lateRate, lossRate, repeatRate } = this.conditions
       // always drawn, so that one rate does not change what the others make of a seed
       const [lost, late, again] = [random.chance(lossRate), random.chance(lateRate), random.chance(repeatRate)]
       if (lost || this.isCut(machine.id, peer) || this.withhold(machine.id, peer)) {
-        this.stats.gossipLost++
         continue
       }
       const delay = this.delayMs(machine.id, peer) + (late ? random.unit() * lateMsMax : 0)
@@ -288,7 +281,6 @@ export class SimulatedNetwork {
       if (serving === undefined || this.refuse(machine.id, peer))
         return yield* channelError("unsupported", "the peer does not serve this protocol")
       if (link.openedBy(machine) >= streamsPeerMax) return yield* channelError("closed", "too many streams are open")
-      this.stats.streams++
       const stream = link.open(machine)
       const running = other.life.fork(serving.handler(stream.answering), serving.context, () => {
         serving.running.delete(running)

@@ -16,6 +16,7 @@ import * as Wire from "../../domain/wire.ts"
 import { Trees } from "../../services/Trees.ts"
 import { Writer } from "../../services/Writer.ts"
 import type { Cluster, SimulatedNode } from "../cluster.ts"
+import { ages, cutoffAt } from "../model/ageing.ts"
 import { ModelTrees } from "../model/tree.ts"
 import { Examiner, nameOf } from "../watch/records.ts"
 
@@ -113,13 +114,9 @@ export const collectedByMs = (hourMs: number): number => hourMs + answeredMs + c
 
 /** What has aged and is still on a disk (SPEC §9), of nodes that are up and whose clocks are about right. */
 export const agedProblems = (cluster: Cluster): ReadonlyArray<string> => {
-  const hourMs = 3_600_000
-  const since = cluster.time.now - answeredMs - collectMsMax
-  const cutoffMs = Math.floor(since / hourMs) * hourMs - 30 * 24 * hourMs
+  const cutoffMs = cutoffAt(cluster.time.now - answeredMs - collectMsMax)
   return cluster.up.flatMap((node) => {
-    const aged = node.disk.records().filter((record) =>
-      (record.kind === "message" || record.kind === "read") && Hlc.physicalMs(record.hlc) <= cutoffMs
-    )
+    const aged = node.disk.records().filter((record) => ages(record) && Hlc.physicalMs(record.hlc) <= cutoffMs)
     return aged.length === 0 ? [] : [`${node.name} still has ${aged.length} records that have aged`]
   })
 }

@@ -5,6 +5,7 @@
 import type { Address, ChatId } from "../../domain/ids.ts"
 import { isLeave, type Op, opTypes, type Record, roles } from "../../domain/record.ts"
 import type { Outcome } from "../../services/Store.ts"
+import { ages } from "../model/ageing.ts"
 import { slotIn, takes } from "../model/set.ts"
 import { msOf, nameOf, sameRecord } from "./records.ts"
 
@@ -14,8 +15,6 @@ export interface LedgerGroup {
   readonly writers: Set<Address>
   readonly participants: Set<Address>
 }
-
-const ages = (record: Record): boolean => record.kind === "message" || record.kind === "read"
 
 export class Ledger {
   readonly slots = new Map<string, Record>()

@@ -196,8 +196,5 @@ export const askServices = (node: SimulatedNode, then: (services: Context.Contex
   })
 }
 
-/** The start of the UTC hour less 30 days: messages and marks at or below it are aged (SPEC §9). */
-export const cutoffOf = (wallMs: number): number => Math.floor(wallMs / 3_600_000) * 3_600_000 - 30 * 86_400_000
-
 /** A stamp for people: ms and counter. */
 export const stampText = (hlc: bigint): string => `${hlc >> 16n}.${hlc & 0xffffn}`

@@ -20,9 +20,10 @@ import { Intake } from "../../services/Intake.ts"
 import { PeerClocks } from "../../services/PeerClocks.ts"
 import { Sync } from "../../services/Sync.ts"
 import { Writer } from "../../services/Writer.ts"
+import { ages, cutoffAt } from "../model/ageing.ts"
 import { slotIn, takes } from "../model/set.ts"
 import { msOf, nameOf, sameRecord } from "./records.ts"
-import { cutoffOf, type Oracle, type Scene, type Watched } from "./scene.ts"
+import type { Oracle, Scene, Watched } from "./scene.ts"
 
 /** SPEC §4, MAX_DRIFT. */
 const driftMs = 60_000
@@ -54,12 +55,10 @@ export const acceptanceOracle = ({ find }: Scene): Oracle => ({
   }
 })
 
-const ages = (record: Record): boolean => record.kind === "message" || record.kind === "read"
-
 export const agedOracle = ({ find, nodes }: Scene): Oracle => ({
   committing: (watched, record, outcome) => {
     if (!ages(record)) return
-    const cutoffMs = cutoffOf(watched.walls.recent.lowMs)
+    const cutoffMs = cutoffAt(watched.walls.recent.lowMs)
     if (msOf(record.hlc) > cutoffMs) return
     const slot = slotIn(record)
     const back = [...nodes.values()].some(({ ledger }) => ledger.ids.has(record.id)) &&
@@ -68,7 +67,7 @@ export const agedOracle = ({ find, nodes }: Scene): Oracle => ({
     find("aged", `${nameOf(record)} of ${msOf(record.hlc)} ${how}, the cutoff is ${cutoffMs}`, watched)
   },
   collected: (watched, aged) => {
-    const cutoffMs = cutoffOf(watched.walls.highestMs)
+    const cutoffMs = cutoffAt(watched.walls.highestMs)
     if (msOf(aged) > cutoffMs) find("aged", `collects up to ${msOf(aged)}, the cutoff is ${cutoffMs}`, watched)
   }
 })
@@ -99,7 +98,7 @@ export const lostOracle = ({ find, nodes }: Scene): Oracle => {
       for (const watched of nodes.values()) audit(watched)
       const highMs = Math.max(...[...nodes.values()].map(({ walls }) => walls.highestMs))
       const kept = keptAnywhere(nodes.values())
-        .filter((record) => !ages(record) || msOf(record.hlc) > cutoffOf(highMs))
+        .filter((record) => !ages(record) || msOf(record.hlc) > cutoffAt(highMs))
       for (const watched of nodes.values()) {
         if (!watched.node.isUp) continue
         const held = new Map(watched.node.disk.records().map((record) => [slotIn(record), record]))

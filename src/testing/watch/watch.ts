@@ -11,6 +11,7 @@ import { HybridClock } from "../../services/HybridClock.ts"
 import { Writer } from "../../services/Writer.ts"
 import type { Cluster, SimulatedNode } from "../cluster.ts"
 import type { Disk } from "../disk.ts"
+import { cutoffAt } from "../model/ageing.ts"
 import type { Observer } from "../observer.ts"
 import { authorityOracle } from "./authority.ts"
 import { clockOracle, forwardOracle } from "./clock.ts"
@@ -20,7 +21,6 @@ import { Examiner } from "./records.ts"
 import {
   askServices,
   Attempts,
-  cutoffOf,
   type Oracle,
   type OracleName,
   oracleNames,
@@ -126,7 +126,7 @@ export const watch = (cluster: Cluster, { isGood = isGoodDisk }: WatchOptions = 
   const committed: Observer["committed"] = (node, records, outcomes) => {
     const watched = watchedOf(node)
     watched.walls.look()
-    const agedMs = cutoffOf(watched.walls.highestMs)
+    const agedMs = cutoffAt(watched.walls.highestMs)
     const problems: Array<string> = []
     records.forEach((record: Record, i) => {
       const outcome = outcomes[i]!
