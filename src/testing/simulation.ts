@@ -214,7 +214,7 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
     }
     const look = Effect.gen(function*() {
       watching.sample()
-      workload.sample()
+      workload.requests.sample()
       compare()
       if (cluster.up.length === 0) return
       const { findings } = yield* sampleViews(looks.pick(cluster.up), [...workload.users, ...strangers], looks)

@@ -17,6 +17,7 @@ import { opTypes, roles } from "../domain/record.ts"
 import type { Place } from "../services/Ingest.ts"
 import type { Cluster, NodeServices, SimulatedNode } from "./cluster.ts"
 import type { Answer, Attempt } from "./observer.ts"
+import { OpenRequests } from "./open-requests.ts"
 import { Random } from "./random.ts"
 import {
   type Draft,
@@ -46,16 +47,6 @@ const burstMax = 8
 /** Texts tried for two whose ids are in one bucket of the trees: some pairs among so many. */
 const twinsTried = 700
 
-/** Virtual time that an answer may take, however slow the disk. */
-const answerMsMax = 60_000
-
-interface Asked {
-  readonly node: SimulatedNode
-  readonly life: number
-  readonly atMs: number
-  readonly what: string
-}
-
 interface GroupSeen {
   readonly chatId: Ids.ChatId
   readonly creator: User
@@ -84,8 +75,8 @@ export class Workload {
   readonly #positions: Array<{ readonly place: Place; readonly hlc: Hlc }> = []
   readonly #unanswered: Array<{ readonly user: User; readonly draft: Draft }> = []
   readonly #taken = new Set<number>()
-  /** Requests that have no answer yet. */
-  readonly #open = new Set<Asked>()
+  /** What has no answer yet. */
+  readonly requests: OpenRequests
   #random: Random
   #acts = 0
 
@@ -94,6 +85,7 @@ export class Workload {
     this.#chance = seed === undefined ? cluster.random.part("workload") : new Random(`workload ${seed}`)
     this.#random = this.#chance
     this.#hashes = Context.get(cluster.shared, Hashing)
+    this.requests = new OpenRequests(cluster)
     this.users = Array.from({ length: users }, (_, i) => makeUser(this.#hashes, `u${i}`))
     this.#parties = [...this.users, ...strangers]
   }
@@ -320,9 +312,9 @@ export class Workload {
     const repeats = random.chance(0.2)
     const life = node.lives
     const ask = (then: (outcome: ReadOutcome<unknown>) => void) => {
-      const asked = this.#ask(node, `a read of ${user.name}`)
+      const answered = this.requests.ask(node, `a read of ${user.name}`)
       node.fork(read, (exit) => {
-        this.#open.delete(asked)
+        answered()
         if (node.lives !== life || isBrokenOff(node, exit)) return
         const why = exit._tag === "Failure" ? `defect ${String(exit.cause)}` : brokenBy(exit.value)
         if (why !== undefined) this.#cluster.find("answer", `a read ended in ${why}`, node)
@@ -360,29 +352,11 @@ export class Workload {
       sigVersion: this.#random.chance(0.2) ? 2 : 1,
       leaveBy: this.#random.chance(0.5) ? "membership" : "ops"
     } as const
-    const asked = this.#ask(node, `${draft.kind} ${short} of ${user.name}`)
+    const answered = this.requests.ask(node, `${draft.kind} ${short} of ${user.name}`)
     node.fork(write(user, draft, options), (exit: Exit<WriteOutcome>) => {
-      this.#open.delete(asked)
+      answered()
       this.#answered(attempt, exit)
     })
-  }
-
-  #ask(node: SimulatedNode, what: string): Asked {
-    const asked = { node, life: node.lives, atMs: this.#cluster.trace.nowMs, what }
-    this.#open.add(asked)
-    return asked
-  }
-
-  /** Tells of requests that a node which is up has left unanswered for too long (FAILURES 15). */
-  sample(): void {
-    const { nowMs } = this.#cluster.trace
-    for (const asked of this.#open) {
-      const { atMs, life, node, what } = asked
-      const isGone = node.lives !== life || !node.isUp
-      if (!isGone && nowMs - atMs < answerMsMax) continue
-      this.#open.delete(asked)
-      if (!isGone) this.#cluster.find("answer", `${what} got no answer within ${answerMsMax} ms`, node)
-    }
   }
 
   #answered(attempt: Attempt, exit: Exit<WriteOutcome>): void {
@@ -414,9 +388,8 @@ export class Workload {
   }
 }
 
-const nameOf = (draft: Draft): string => draft.kind === "op" ? opNames[draft.fields.op]! : draft.kind
-
 const opNames: ReadonlyArray<string> = ["create", "add", "remove", "set-title"]
+const nameOf = (draft: Draft): string => draft.kind === "op" ? opNames[draft.fields.op]! : draft.kind
 
 /** A node that ends breaks off what takes too long: that is no answer. */
 const isBrokenOff = (node: SimulatedNode, exit: Exit<WriteOutcome | ReadOutcome<unknown>>): boolean =>

@@ -108,7 +108,7 @@ afterAll(() => rmSync(project, { recursive: true, force: true }))
 /** Modules that a file imports by name; comments are not code. */
 const imported = (source: string): ReadonlyArray<string> => {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "")
-  return [...code.matchAll(/(?:\bfrom|\bimport|\brequire)\s*\(?\s*["']([^"'.\n][^"'\n]*)["']/g)].map((found) =>
+  return [...code.matchAll(/(?<!["'])(?:\bfrom|\bimport|\brequire)\s*\(?\s*["']([^"'.\n][^"'\n]*)["']/g)].map((found) =>
     found[1]!
   )
 }

@@ -18,7 +18,7 @@ import { parseRanges, rangesOf } from "../../src/testing/plan.ts"
 const timeoutMs = 300_000
 /** Seeds of each profile, with steps enough to see every kind of fault. */
 const seedsEach = 21
-const steps = 7
+const steps = 5
 
 const sound = (options: SimulationOptions) =>
   Effect.map(simulate(options), (report) => {
@@ -69,10 +69,10 @@ describe("after all was healed every node has every record and shows the same, a
           (seed) =>
             Effect.map(sound({ seed, profile, steps, nodes: 3 + seed % 3 }), (report) => {
               reports.push(report)
-              assert.isAbove(report.acts, 25, told(report))
-              assert.isAbove(report.accepted, 10, told(report))
+              assert.isAbove(report.acts, 18, told(report))
+              assert.isAbove(report.accepted, 5, told(report))
               // after a month only groups and identities are left
-              assert.isAbove(report.records, report.faults.has("leap") ? 0 : 4, told(report))
+              assert.isAbove(report.records, report.faults.has("leap") ? -1 : 2, told(report))
               assert.isDefined(report.convergedMs)
             }),
           { discard: true }
@@ -83,6 +83,10 @@ describe("after all was healed every node has every record and shows the same, a
 
   it("and nearly every kind of fault was among them", () => {
     assert.strictEqual(reports.length, seedsEach * profileNames.length)
+    const all = (of: (report: Report) => number) => reports.reduce((sum, report) => sum + of(report), 0)
+    assert.isAbove(all(({ acts }) => acts), reports.length * 25)
+    assert.isAbove(all(({ accepted }) => accepted), reports.length * 12)
+    assert.isAbove(all(({ records }) => records), reports.length * 8)
     const struck = new Set(reports.flatMap(({ faults }) => [...faults.keys()]))
     const missing = faultKinds.filter((kind) => !struck.has(kind))
     // a disk can be set back only after it was copied, and its node went down: seldom in a short run
@@ -94,7 +98,7 @@ describe("one seed", () => {
   it.effect("gives one history, and another seed another", () =>
     Effect.gen(function*() {
       for (const profile of ["crash", "hostile"] as const) {
-        const run = (seed: number) => simulate({ seed, profile, steps: 10 })
+        const run = (seed: number) => simulate({ seed, profile, steps: 6 })
         const [first, again, other] = [yield* run(40), yield* run(40), yield* run(41)]
         assert.isAbove(first.entries, 100)
         assert.strictEqual(again.entries, first.entries)
