@@ -69,10 +69,6 @@ describe("after all was healed every node has every record and shows the same, a
           (seed) =>
             Effect.map(sound({ seed, profile, steps, nodes: 3 + seed % 3 }), (report) => {
               reports.push(report)
-              assert.isAbove(report.acts, 18, told(report))
-              assert.isAbove(report.accepted, 5, told(report))
-              // after a month only groups and identities are left
-              assert.isAbove(report.records, report.faults.has("leap") ? -1 : 2, told(report))
               assert.isDefined(report.convergedMs)
             }),
           { discard: true }
