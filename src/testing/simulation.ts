@@ -21,7 +21,7 @@ import { type FaultKind, type Profile, type ProfileName, profiles } from "./prof
 import { Random } from "./random.ts"
 import { Striker } from "./striker.ts"
 import type { Entry } from "./trace.ts"
-import { makeUser } from "./users.ts"
+import { makeUser, type User } from "./users.ts"
 import type { ClockFault } from "./virtual-time.ts"
 import { watch } from "./watch/watch.ts"
 import { Workload } from "./workload.ts"
@@ -150,6 +150,14 @@ const divergenceOf = (cluster: Cluster): Divergence => {
   }
 }
 
+/** What must hold of a cluster that has had time to agree. */
+const judge = Effect.fnUntraced(function*(cluster: Cluster, users: ReadonlyArray<User>) {
+  for (const each of agedProblems(cluster)) cluster.find("aged", each)
+  for (const each of recordProblems(cluster.up)) cluster.find("convergence", each)
+  for (const each of yield* treeProblems(cluster)) cluster.find("trees", each)
+  for (const { oracle, text } of yield* viewProblems(cluster, users)) cluster.find(oracle, text)
+})
+
 /** Lets one of the hostile peers do something. */
 const attackOf = (hostile: ReadonlyArray<HostilePeer>) => (random: Random): boolean => {
   if (hostile.length === 0) return false
@@ -188,9 +196,11 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
     const hashes = Context.get(cluster.shared, Hashing)
     const strangers = profile.hostile === 0 ? [] : ["h0", "h1"].map((name) => makeUser(hashes, name))
     const hostile: Array<HostilePeer> = []
-    for (let i = 0; i < profile.hostile; i++)
-      hostile.push(yield* HostilePeer.make(cluster, { seed: i, users: strangers }))
+    for (let seed = 0; seed < profile.hostile; seed++) {
+      hostile.push(yield* HostilePeer.make(cluster, { seed, users: strangers }))
+    }
     const workload = new Workload(cluster, { users, seed: `${profile.name} ${seeds.workload}`, strangers })
+    const parties = [...workload.users, ...strangers]
     const striker = new Striker({ cluster, profile, seed: seeds.faults, absent, attack: attackOf(hostile) })
     const looks = new Random(`looks ${profile.name} ${seeds.faults}`)
     const divergence: Array<Divergence> = []
@@ -206,8 +216,7 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
         watching.sample()
         striker.end()
       }
-      if (target > time.now)
-        time.advance(target - time.now)
+      time.advance(Math.max(0, target - time.now))
     }
     const compare = () => {
       if (options.history === true) divergence.push(divergenceOf(cluster))
@@ -217,7 +226,7 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
       workload.requests.sample()
       compare()
       if (cluster.up.length === 0) return
-      const { findings } = yield* sampleViews(looks.pick(cluster.up), [...workload.users, ...strangers], looks)
+      const { findings } = yield* sampleViews(looks.pick(cluster.up), parties, looks)
       for (const { oracle, text } of findings) cluster.find(oracle, text)
     })
     const live = Effect.gen(function*() {
@@ -249,17 +258,10 @@ export const simulate = (options: SimulationOptions): Effect.Effect<Report> =>
       yield* settle(cluster)
       // after a month, some runs wait until collectors have done their work
       if (striker.leaptMs > 0 && looks.chance(collectShare)) {
-        const hourMs = 3_600_000
-        const byMs = collectedByMs(Math.floor(cluster.time.now / hourMs) * hourMs)
-        if (byMs > cluster.time.now) cluster.time.advance(byMs - cluster.time.now)
+        cluster.time.advance(Math.max(0, collectedByMs(cluster.time.now) - cluster.time.now))
       }
-      for (const each of agedProblems(cluster)) cluster.find("aged", each)
       yield* look
-      for (const each of recordProblems(cluster.up)) cluster.find("convergence", each)
-      for (const each of yield* treeProblems(cluster)) cluster.find("trees", each)
-      for (const each of yield* viewProblems(cluster, [...workload.users, ...strangers])) {
-        cluster.find(each.oracle, each.text)
-      }
+      yield* judge(cluster, parties)
       watching.end()
       if (looks.chance(oneRoundShare)) {
         for (const each of yield* oneRoundProblems(cluster, looks)) cluster.find("round", each)

@@ -105,12 +105,13 @@ export const treeProblems: (cluster: Cluster) => Effect.Effect<ReadonlyArray<str
   }
 )
 
+const hourMs = 3_600_000
 /** How far back a node answers, and how long its collector may take after that, ms. */
 const answeredMs = 18 * 5_000
 const collectMsMax = 60_000
 
-/** Until when a collector must have deleted what had aged by the start of an hour. */
-export const collectedByMs = (hourMs: number): number => hourMs + answeredMs + collectMsMax
+/** Until when collectors must have deleted what had aged at the start of the present hour. */
+export const collectedByMs = (nowMs: number): number => Math.floor(nowMs / hourMs) * hourMs + answeredMs + collectMsMax
 
 /** What has aged and is still on a disk (SPEC §9), of nodes that are up and whose clocks are about right. */
 export const agedProblems = (cluster: Cluster): ReadonlyArray<string> => {
