@@ -11,7 +11,6 @@ import { ping } from "@libp2p/ping"
 import { preSharedKey } from "@libp2p/pnet"
 import { tcp } from "@libp2p/tcp"
 import { yamux } from "@libp2p/yamux"
-import { FsDatastore } from "datastore-fs"
 import { createLibp2p } from "libp2p"
 import type { Hashes } from "../../domain/hashing.ts"
 import type { Verdict } from "../../services/Network.ts"
@@ -20,6 +19,7 @@ import * as Bounds from "./bounds.ts"
 import { DhtRecords } from "./dht-records.ts"
 import { textOf } from "./network-key.ts"
 import { dhtProtocolOf, mdnsServiceOf, type NetworkOptions, topicOf } from "./options.ts"
+import { PeerFiles } from "./peer-files.ts"
 
 /** What gossipsub can do beyond the interface that it tells of. */
 export interface Router extends GossipSub {
@@ -142,7 +142,7 @@ const gossipOf = (topic: string, hashes: Hashes) =>
 /** Makes a node that is not started. Throws on a bad multiaddr. */
 export const make = async ({ options, limits, key, hashes, gater, logger }: Parts): Promise<Node> => {
   const topic = topicOf(options.network)
-  const datastore = options.dataDir === undefined ? undefined : new FsDatastore(options.dataDir)
+  const datastore = options.dataDir === undefined ? undefined : new PeerFiles(options.dataDir)
   await datastore?.open()
   const { networkKey } = options
   const libp2p = await createLibp2p({
