@@ -116,8 +116,6 @@ export const u64be = (x: bigint | number): Uint8Array => {
 export const readU64be = (bytes: Uint8Array): bigint =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0)
 
-export const len16 = (bytes: Uint8Array): Uint8Array => concat([u16be(bytes.length), bytes])
-
 export const len32 = (bytes: Uint8Array): Uint8Array => concat([u32be(bytes.length), bytes])
 
 const absent = Uint8Array.of(0)

@@ -1,10 +1,11 @@
 /**
  * Writes records as deterministic CBOR (RFC 8949 §4.2) without a detour over objects: the order of keys is known, so each is
  * written where it belongs. A library that sorts keys at run time takes ten times as long, and every record is encoded
- * several times in its life: for its digest, to check that it came in this form, to send it.
+ * several times in its life: for its digest, to send it.
  *
  * Rule: the bytes are those that cborg gives for the same map; a property test holds it.
  */
+import { ByteSink } from "./byte-sink.ts"
 import { dotOpId, dotTarget, type Record } from "./record.ts"
 
 const utf8 = new TextEncoder()
@@ -19,88 +20,38 @@ const map = 0xa0
 const headBytesMax = 9
 
 /** One buffer for all encodings, for none goes on while another begins; what is given out is a copy. */
-class Writer {
-  private buffer = new Uint8Array(64 * 1024)
-  private at = 0
-
-  begin(): void {
-    this.at = 0
-  }
-
-  private reserve(length: number): void {
-    if (this.at + length <= this.buffer.length) return
-    const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.at + length))
-    grown.set(this.buffer)
-    this.buffer = grown
-  }
-
+class CborSink extends ByteSink {
   /** A major type with its argument, in the shortest form. */
   head(major: number, value: number): void {
-    this.reserve(headBytesMax)
-    const { buffer } = this
-    if (value < 24) {
-      buffer[this.at++] = major | value
-    } else if (value < 0x100) {
-      buffer[this.at++] = major | 24
-      buffer[this.at++] = value
-    } else if (value < 0x10000) {
-      buffer[this.at++] = major | 25
-      this.big(value, 2)
-    } else if (value < 0x100000000) {
-      buffer[this.at++] = major | 26
-      this.big(value, 4)
-    } else {
-      buffer[this.at++] = major | 27
-      this.big(Math.floor(value / 0x100000000), 4)
-      this.big(value % 0x100000000, 4)
-    }
+    if (value < 24) this.u8(major | value)
+    else if (value < 0x100) this.u8(major | 24).u8(value)
+    else if (value < 0x10000) this.u8(major | 25).u16be(value)
+    else if (value < 0x100000000) this.u8(major | 26).u32be(value)
+    else this.u8(major | 27).u64be(value)
   }
 
-  private big(value: number, length: number): void {
-    for (let shift = (length - 1) * 8; shift >= 0; shift -= 8) this.buffer[this.at++] = value >>> shift
-  }
-
-  key(encoded: Uint8Array): void {
-    this.raw(encoded)
-  }
-
-  private raw(source: Uint8Array): void {
-    this.reserve(source.length)
-    this.buffer.set(source, this.at)
-    this.at += source.length
-  }
-
-  bytes(source: Uint8Array): void {
+  byteString(source: Uint8Array): void {
     this.head(bytes, source.length)
-    this.raw(source)
+    this.bytes(source)
   }
 
-  hex(source: string): void {
-    const length = source.length / 2
-    this.head(bytes, length)
-    this.reserve(length)
-    this.buffer.subarray(this.at, this.at + length).setFromHex(source)
-    this.at += length
+  hexString(source: string): void {
+    this.head(bytes, source.length / 2)
+    this.hex(source)
   }
 
-  stamp(value: bigint): void {
+  stampString(value: bigint): void {
     this.head(bytes, 8)
-    this.reserve(8)
-    this.big(Number(value >> 32n), 4)
-    this.big(Number(value & 0xffffffffn), 4)
+    this.u64be(value)
   }
 
-  text(source: string): void {
-    this.reserve(headBytesMax + source.length * 3)
+  textString(source: string): void {
     const start = this.at
-    const { written } = utf8.encodeInto(source, this.buffer.subarray(start + headBytesMax))
+    const written = this.textAfter(headBytesMax, source)
+    this.at = start
     this.head(text, written)
     this.buffer.copyWithin(this.at, start + headBytesMax, start + headBytesMax + written)
     this.at += written
-  }
-
-  finish(): Uint8Array {
-    return this.buffer.slice(0, this.at)
   }
 }
 
@@ -135,31 +86,31 @@ const keys = {
   upTo: keyOf("up_to")
 }
 
-const out = new Writer()
+const out = new CborSink(64 * 1024)
 
 const putUint = (key: Uint8Array, value: number): void => {
-  out.key(key)
+  out.bytes(key)
   out.head(uint, value)
 }
 
 const putBytes = (key: Uint8Array, value: Uint8Array): void => {
-  out.key(key)
-  out.bytes(value)
+  out.bytes(key)
+  out.byteString(value)
 }
 
 const putHex = (key: Uint8Array, value: string): void => {
-  out.key(key)
-  out.hex(value)
+  out.bytes(key)
+  out.hexString(value)
 }
 
 const putText = (key: Uint8Array, value: string): void => {
-  out.key(key)
-  out.text(value)
+  out.bytes(key)
+  out.textString(value)
 }
 
 const putStamp = (key: Uint8Array, value: bigint): void => {
-  out.key(key)
-  out.stamp(value)
+  out.bytes(key)
+  out.stampString(value)
 }
 
 const given = (...values: ReadonlyArray<unknown>): number =>
@@ -194,16 +145,16 @@ const write = (record: Record): void => {
       putBytes(keys.stamp, record.stamp)
       if (record.title !== undefined) putText(keys.title, record.title)
       putHex(keys.chatId, record.chatId)
-      out.key(keys.targets)
+      out.bytes(keys.targets)
       out.head(array, record.targets.length)
-      for (const target of record.targets) out.hex(target)
+      for (const target of record.targets) out.hexString(target)
       if (record.observed !== undefined) {
-        out.key(keys.observed)
+        out.bytes(keys.observed)
         out.head(array, record.observed.length)
         for (const dot of record.observed) {
           out.head(array, 2)
-          out.hex(dotOpId(dot))
-          out.hex(dotTarget(dot))
+          out.hexString(dotOpId(dot))
+          out.hexString(dotTarget(dot))
         }
       }
       break
@@ -235,5 +186,5 @@ const write = (record: Record): void => {
 export const encode = (record: Record): Uint8Array => {
   out.begin()
   write(record)
-  return out.finish()
+  return out.copy()
 }

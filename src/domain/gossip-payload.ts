@@ -6,8 +6,9 @@
  * maps that are their wire form, so a payload is written from their bytes, and read and checked in one go.
  */
 import { encode as encodeCbor, rfc8949EncodeOptions } from "cborg"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import * as Bytes from "./bytes.ts"
+import { Cursor, readRecord } from "./canonical-read.ts"
 import type { Hashes } from "./hashing.ts"
 import { batchRecordsMax, gossipBytesMax } from "./limits.ts"
 import type { Kind, Record } from "./record.ts"
@@ -21,9 +22,8 @@ const variantOf: { readonly [K in Kind]: string } = {
 }
 const batchKey = "Batch"
 
-const kindOf = new Map<unknown, Kind>(
-  (Object.keys(variantOf) as ReadonlyArray<Kind>).map((kind) => [variantOf[kind], kind])
-)
+const kinds = Object.keys(variantOf) as ReadonlyArray<Kind>
+const kindOf = new Map<unknown, Kind>(kinds.map((kind) => [variantOf[kind], kind]))
 
 /** A map of one entry, up to its value; keys here are shorter than 24 bytes. */
 const headOf = (key: string): Uint8Array => Bytes.concat([Uint8Array.of(0xa1, 0x60 + key.length), Bytes.fromText(key)])
@@ -81,16 +81,32 @@ const readVariant = (hashes: Hashes, key: unknown, value: unknown): Record => {
 
 const toValue = (record: Record) => ({ [variantOf[record.kind]]: Wire.toValue(record) })
 
-/**
- * The records of a payload, in its order. Checks the form of the bytes only, as `wire.decode` does: why they are no
- * payload, and never will be, or what they hold.
- */
-export const decode = (
+/** The record of one variant; `undefined` when it is not in the form due. */
+const readEntry = (hashes: Hashes, from: Cursor): Record | undefined => {
+  const kind = kinds.find((each) => from.passes(heads[each]))
+  return kind === undefined ? undefined : readRecord(hashes, kind, from)
+}
+
+/** The records of a payload in its one form, read straight along; `undefined` when these bytes are not. */
+const readStraight = (hashes: Hashes, payload: Uint8Array): ReadonlyArray<Record> | undefined => {
+  const from = new Cursor(payload)
+  const count = from.passes(batchHead) ? from.items() : 1
+  if (count > batchRecordsMax) return undefined
+  const records: Array<Record> = []
+  while (records.length < count) {
+    const record = readEntry(hashes, from)
+    if (record === undefined) return undefined
+    records.push(record)
+  }
+  return count > 0 && from.done ? records : undefined
+}
+
+/** The same by a general decoder, which can tell what is wrong. */
+const decodeStrictly = (
   hashes: Hashes,
   payload: Uint8Array
 ): Result.Result<ReadonlyArray<Record>, Wire.InvalidRecord> =>
   Wire.reading(() => {
-    if (payload.length > gossipBytesMax) throw invalid("payload", `is longer than ${gossipBytesMax} bytes`)
     const [key, value] = soleEntry(Wire.decodeExact(payload))
     const isBatch = key === batchKey
     if (isBatch && !(Array.isArray(value) && value.length >= 1 && value.length <= batchRecordsMax)) {
@@ -103,3 +119,18 @@ export const decode = (
     if (!Bytes.equal(again, payload)) throw invalid("payload", "the encoding is not canonical")
     return records
   })
+
+/**
+ * The records of a payload, in its order. Checks the form of the bytes only, as `wire.decode` does: why they are no
+ * payload, and never will be, or what they hold.
+ */
+export const decode = (
+  hashes: Hashes,
+  payload: Uint8Array
+): Result.Result<ReadonlyArray<Record>, Wire.InvalidRecord> => {
+  if (payload.length > gossipBytesMax) {
+    return Result.fail(invalid("payload", `is longer than ${gossipBytesMax} bytes`))
+  }
+  const records = readStraight(hashes, payload)
+  return records === undefined ? decodeStrictly(hashes, payload) : Result.succeed(records)
+}

@@ -4,6 +4,7 @@
  */
 import type * as Brand from "effect/Brand"
 import type * as Result from "effect/Result"
+import { ByteSink } from "./byte-sink.ts"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"
@@ -45,15 +46,25 @@ const tags = {
   request: tag("request")
 }
 
-const blake3Hex = <A extends string>(hashes: Hashes, parts: ReadonlyArray<Uint8Array>): A =>
-  Bytes.toHex(hashes.blake3(Bytes.concat(parts))) as A
+const preimage = new ByteSink(4096)
+
+/** An id begins with its tag; {@link idOf} ends it. */
+const begin = (tag: Uint8Array): ByteSink => preimage.begin().bytes(tag)
+
+const idOf = <A extends string>(hashes: Hashes, sink: ByteSink): A => Bytes.toHex(hashes.blake3(sink.view())) as A
+
+/** `opt(x)` of SPEC: whether there is an x, which follows if so. */
+const isGiven = (sink: ByteSink, x: unknown): boolean => {
+  sink.u8(x === undefined ? 0 : 1)
+  return x !== undefined
+}
 
 /** The chat of two users, the same from either side. A user may write to herself. */
 export const dmChatId = (hashes: Hashes, a: Address, b: Address): ChatId =>
-  blake3Hex(hashes, [tags.dm, Bytes.fromHex(a < b ? a : b), Bytes.fromHex(a < b ? b : a)])
+  idOf(hashes, begin(tags.dm).hex(a < b ? a : b).hex(a < b ? b : a))
 
 export const groupChatId = (hashes: Hashes, creator: Address, nonce: Nonce): ChatId =>
-  blake3Hex(hashes, [tags.group, Bytes.fromHex(creator), Bytes.fromHex(nonce)])
+  idOf(hashes, begin(tags.group).hex(creator).hex(nonce))
 
 export interface MessageFields {
   readonly chatId: ChatId
@@ -67,16 +78,11 @@ export interface MessageFields {
   readonly control?: Uint8Array | undefined
 }
 
-export const messageId = (hashes: Hashes, m: MessageFields): MessageId =>
-  blake3Hex(hashes, [
-    tags.msg,
-    Bytes.fromHex(m.chatId),
-    Bytes.fromHex(m.sender),
-    Bytes.u64be(m.ts),
-    Bytes.u8(m.msgType),
-    Bytes.len32(Bytes.fromText(m.content)),
-    Bytes.opt(m.control === undefined ? undefined : Bytes.len32(m.control))
-  ])
+export const messageId = (hashes: Hashes, m: MessageFields): MessageId => {
+  const sink = begin(tags.msg).hex(m.chatId).hex(m.sender).u64be(m.ts).u8(m.msgType).lengthAndText(4, m.content)
+  if (isGiven(sink, m.control)) sink.u32be(m.control!.length).bytes(m.control!)
+  return idOf(hashes, sink)
+}
 
 /** 0 create, 1 add, 2 remove, 3 set-title. */
 export type OpType = 0 | 1 | 2 | 3
@@ -96,20 +102,14 @@ export interface OpFields {
   readonly nonce?: Nonce | undefined
 }
 
-export const opId = (hashes: Hashes, o: OpFields): OpId =>
-  blake3Hex(hashes, [
-    tags.op,
-    Bytes.fromHex(o.chatId),
-    Bytes.fromHex(o.actor),
-    Bytes.u64be(o.ts),
-    Bytes.len16(Bytes.fromText(o.node)),
-    Bytes.u8(o.op),
-    Bytes.u8(o.role),
-    Bytes.u16be(o.targets.length),
-    Bytes.fromHex(o.targets.join("")),
-    Bytes.opt(o.title === undefined ? undefined : Bytes.len16(Bytes.fromText(o.title))),
-    Bytes.opt(o.nonce === undefined ? undefined : Bytes.fromHex(o.nonce))
-  ])
+export const opId = (hashes: Hashes, o: OpFields): OpId => {
+  const sink = begin(tags.op).hex(o.chatId).hex(o.actor).u64be(o.ts).lengthAndText(2, o.node).u8(o.op).u8(o.role)
+  sink.u16be(o.targets.length)
+  for (const target of o.targets) sink.hex(target)
+  if (isGiven(sink, o.title)) sink.lengthAndText(2, o.title!)
+  if (isGiven(sink, o.nonce)) sink.hex(o.nonce!)
+  return idOf(hashes, sink)
+}
 
 export interface ReadFields {
   readonly chatId: ChatId
@@ -120,13 +120,7 @@ export interface ReadFields {
 }
 
 export const readId = (hashes: Hashes, r: ReadFields): ReadId =>
-  blake3Hex(hashes, [
-    tags.read,
-    Bytes.fromHex(r.chatId),
-    Bytes.fromHex(r.reader),
-    Bytes.u64be(r.ts),
-    Bytes.u64be(r.upTo)
-  ])
+  idOf(hashes, begin(tags.read).hex(r.chatId).hex(r.reader).u64be(r.ts).u64be(r.upTo))
 
 export interface IdentityFields {
   readonly address: Address
@@ -135,8 +129,8 @@ export interface IdentityFields {
 }
 
 export const identityId = (hashes: Hashes, i: IdentityFields): IdentityId =>
-  blake3Hex(hashes, [tags.identity, Bytes.fromHex(i.address), Bytes.u64be(i.ts), Bytes.len16(i.blob)])
+  idOf(hashes, begin(tags.identity).hex(i.address).u64be(i.ts).u16be(i.blob.length).bytes(i.blob))
 
 /** What a call that creates no record signs: its method and its target, the path and query as sent. */
 export const requestId = (hashes: Hashes, method: string, target: string): string =>
-  blake3Hex(hashes, [tags.request, Bytes.fromText(`${method}\n${target}`)])
+  idOf(hashes, begin(tags.request).text(method).text("\n").text(target))

@@ -93,16 +93,21 @@ export const authorOf = (record: Record): Ids.Address => {
 export const isLeave = (op: Pick<Op, "op" | "actor" | "targets">): boolean =>
   op.op === opTypes.remove && op.targets.length === 1 && op.targets[0] === op.actor
 
+const fixedBytes = 512
+
+/** {@link sizeOf} a message, by what of it is not of fixed length. */
+export const sizeOfMessage = ({ content, control }: Pick<Message, "content" | "control">): number =>
+  fixedBytes + content.length + (control?.length ?? 0)
+
 /** Roughly what a record takes in memory, bytes: for bounds. */
 export const sizeOf = (record: Record): number => {
-  const fixed = 512
   switch (record.kind) {
     case "message":
-      return fixed + record.content.length + (record.control?.length ?? 0)
+      return sizeOfMessage(record)
     case "op":
-      return fixed + record.targets.length * 128 + (record.observed?.length ?? 0) * 128
+      return fixedBytes + record.targets.length * 128 + (record.observed?.length ?? 0) * 128
     case "read":
     case "identity":
-      return fixed
+      return fixedBytes
   }
 }

@@ -3,6 +3,7 @@
  * record it creates. What a library would be lenient about (high s, odd lengths, ranges) is refused here, before it.
  */
 import * as Result from "effect/Result"
+import { ByteSink } from "./byte-sink.ts"
 import * as Bytes from "./bytes.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"
@@ -18,12 +19,13 @@ export const stringToSign = (purpose: Purpose, ts: number, node: NodeId, digest:
 
 const eip191Prefix = "\x19Ethereum Signed Message:\n"
 
+const signedBytes = new ByteSink(1024)
+
 /** The 32 bytes that ECDSA signs for `text`. */
 export const signedDigest = (hashes: Hashes, version: SigVersion, text: string): Uint8Array => {
-  const bytes = Bytes.fromText(text)
-  return hashes.keccak256(
-    version === 1 ? bytes : Bytes.concat([Bytes.fromText(`${eip191Prefix}${bytes.length}`), bytes])
-  )
+  signedBytes.begin()
+  if (version === 2) signedBytes.text(`${eip191Prefix}${Bytes.textLength(text)}`)
+  return hashes.keccak256(signedBytes.text(text).view())
 }
 
 /** What the author of a record signed. */

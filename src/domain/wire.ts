@@ -2,14 +2,15 @@
  * The wire form of records: deterministic CBOR maps (RFC 8949 §4.2) with exactly the keys of SPEC §5. Ids are not sent
  * but recomputed here, so a decoded record's id can be believed.
  *
- * Decoding is strict by construction: what was read is encoded again and must give the same bytes. That refuses
- * unsorted keys, long forms, floats, invalid UTF-8 and indefinite lengths in one place.
+ * Decoding is strict by construction. Nearly every record is read by `canonical-read.ts`, which knows one form only. What it
+ * does not take is read generally, encoded again, and must give the same bytes: that refuses unsorted keys, long forms,
+ * floats, invalid UTF-8 and indefinite lengths in one place, and says what is wrong.
  */
 import { decode as decodeCbor, Token, Tokenizer, Type } from "cborg"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Bytes from "./bytes.ts"
-import { readMessage } from "./canonical-read.ts"
+import { Cursor, readRecord } from "./canonical-read.ts"
 import { encode } from "./canonical.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"
@@ -161,7 +162,7 @@ const readDot = (pair: unknown): Dot => {
 const optionalField = <K extends string, A>(key: K, value: A | undefined): { readonly [P in K]?: A } =>
   (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: A }
 
-const readRecord = (hashes: Hashes, kind: Kind, reader: Reader): Record => {
+const recordFrom = (hashes: Hashes, kind: Kind, reader: Reader): Record => {
   const envelope = readEnvelope(reader)
   switch (kind) {
     case "message": {
@@ -246,7 +247,7 @@ export const decodeExact = (bytes: Uint8Array): unknown => {
 export const fromValue = (hashes: Hashes, kind: Kind, value: unknown): Record => {
   if (!(value instanceof Map)) throw invalid("cbor", "expected a map")
   const reader = new Reader(value)
-  const record = readRecord(hashes, kind, reader)
+  const record = recordFrom(hashes, kind, reader)
   reader.end()
   return record
 }
@@ -266,13 +267,15 @@ export const reading = <A>(read: () => A): Result.Result<A, InvalidRecord> => {
  * Reads canonical bytes of a record of `kind`. Checks the form of the bytes only; `acceptance.formProblem` checks what
  * they say.
  */
-export const decode = (hashes: Hashes, kind: Kind, bytes: Uint8Array): Result.Result<Record, InvalidRecord> =>
+export const decode = (hashes: Hashes, kind: Kind, bytes: Uint8Array): Result.Result<Record, InvalidRecord> => {
+  const cursor = new Cursor(bytes)
+  const record = readRecord(hashes, kind, cursor)
+  return record !== undefined && cursor.done ? Result.succeed(record) : decodeStrictly(hashes, kind, bytes)
+}
+
+/** The same by a general decoder, which can tell what is wrong. */
+export const decodeStrictly = (hashes: Hashes, kind: Kind, bytes: Uint8Array): Result.Result<Record, InvalidRecord> =>
   reading(() => {
-    const message = kind === "message" ? readMessage(bytes) : undefined
-    if (message !== undefined) {
-      const record: Record = { kind: "message", id: Ids.messageId(hashes, message), ...message }
-      if (Bytes.equal(encode(record), bytes)) return record
-    }
     const record = fromValue(hashes, kind, decodeExact(bytes))
     if (!Bytes.equal(encode(record), bytes)) throw invalid("cbor", "the encoding is not canonical")
     return record

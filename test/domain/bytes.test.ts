@@ -20,7 +20,6 @@ describe("bytes", () => {
   })
 
   it("prefixes lengths and presence", () => {
-    assert.deepStrictEqual(Bytes.len16(Uint8Array.of(7, 8)), Uint8Array.of(0, 2, 7, 8))
     assert.deepStrictEqual(Bytes.len32(Uint8Array.of(7)), Uint8Array.of(0, 0, 0, 1, 7))
     assert.deepStrictEqual(Bytes.opt(undefined), Uint8Array.of(0))
     assert.deepStrictEqual(Bytes.opt(new Uint8Array()), Uint8Array.of(1))

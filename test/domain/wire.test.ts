@@ -3,7 +3,6 @@ import { encode as encodeCbor, rfc8949EncodeOptions } from "cborg"
 import { Result } from "effect"
 import { cborBytes, cborEntries, cborHead, cborMap, cborText } from "../../scripts/vectors.ts"
 import * as Bytes from "../../src/domain/bytes.ts"
-import { readMessage } from "../../src/domain/canonical-read.ts"
 import type { Kind, Op, Record as Rec } from "../../src/domain/record.ts"
 import * as Wire from "../../src/domain/wire.ts"
 import { aMessage, anIdentity, anOp, aRecord, Dice, hashes, kinds, Seed, users } from "./records.ts"
@@ -116,20 +115,6 @@ describe("wire", () => {
       cborMap(entries.map(([key, value]) => [key === "ts" ? "\ufeffts" : key, value])),
       "BOM in a key"
     )
-  })
-
-  it.prop("of a message is read straight along, and nothing of what it came in is kept", [Seed], ([seed]) => {
-    const message = aMessage(new Dice(seed))
-    const bytes = Wire.encode(message)
-    const frame = new Uint8Array(bytes.length + 10)
-    frame.set(bytes, 5)
-    const { id: _, kind: __, ...fields } = message
-    const read = readMessage(frame.subarray(5, 5 + bytes.length))
-    frame.fill(0)
-    assert.deepStrictEqual(read, fields)
-    // cut anywhere, or with a byte too many, it is not this way's to read
-    for (let at = 0; at < bytes.length; at++) assert.isUndefined(readMessage(bytes.subarray(0, at)))
-    assert.isUndefined(readMessage(Bytes.concat([bytes, Uint8Array.of(0)])))
   })
 
   it.prop("has one form: the keys in the order of their encoding, integers and lengths shortest", [Seed], ([seed]) => {
