@@ -6,11 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Metric, Scope } from "effect"
 import { readFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
-import * as Bytes from "../../src/domain/bytes.ts"
 import type { Address } from "../../src/domain/ids.ts"
 import { type Backend, type BackendName, loadProven } from "../../src/layers/crypto/backend.ts"
 import type { Answer, Item } from "../../src/layers/crypto/check.ts"
-import { isPackable, packAnswers, packItems, unpackAnswer, unpackItems } from "../../src/layers/crypto/packing.ts"
 import { make, type Pool, type PoolOptions, retryMs, spawn } from "../../src/layers/crypto/pool.ts"
 import { layer, outstanding, rejected, verified, type VerifierOptions } from "../../src/layers/crypto/verifier.ts"
 import { type Recovery, Verifier } from "../../src/services/Verifier.ts"
@@ -337,35 +335,5 @@ describe("the thread's program", () => {
     }
     visit(new URL("../../src/layers/crypto/verify.worker.ts", import.meta.url))
     assert.isAbove(seen.size, 7)
-  })
-})
-
-describe("the packed form", () => {
-  const items: ReadonlyArray<Item> = [
-    known[0]![0],
-    { ...known[1]![0], v: known[1]![0].v === 0 ? 1 : 0 },
-    nodeSignature("ed25519", "packed"),
-    nodeSignature("secp256k1", "packed")
-  ]
-
-  it("gives back what was put in", () => {
-    const plain = (item: Item) =>
-      JSON.stringify(item, (_, value) => value instanceof Uint8Array ? Bytes.toHex(value) : value)
-    const sorted = (item: Item) => Object.entries(JSON.parse(plain(item))).sort()
-    assert.deepStrictEqual(unpackItems(packItems(items)).map(sorted), items.map(sorted))
-    const answers: ReadonlyArray<Answer> = [known[0]![1], undefined, true, false]
-    const packed = packAnswers(answers)
-    assert.deepStrictEqual(items.map((item, i) => unpackAnswer(packed, i, item)), answers)
-  })
-
-  it("takes only what fits it", () => {
-    const [recovery, , node] = items as [Recovery, Recovery, ReturnType<typeof nodeSignature>]
-    for (const item of items) assert.isTrue(isPackable(item))
-    assert.isFalse(isPackable({ ...recovery, digest: new Uint8Array(33) }))
-    assert.isFalse(isPackable({ ...recovery, rs: new Uint8Array(65) }))
-    assert.isFalse(isPackable({ ...recovery, v: 2 as 0 }))
-    assert.isFalse(isPackable({ ...node, signature: new Uint8Array(63) }))
-    assert.isFalse(isPackable({ ...node, key: { type: "secp256k1", publicKey: node.key.publicKey } }))
-    assert.isFalse(isPackable({ ...node, key: { type: "ed25519", publicKey: new Uint8Array(33) } }))
   })
 })

@@ -16,24 +16,13 @@ import { getCompileCacheDir } from "node:module"
 import { Worker } from "node:worker_threads"
 import type { Backend, BackendName } from "./backend.ts"
 import { type Answer, check, type Item } from "./check.ts"
-import { packItems, unpackAnswer } from "./packing.ts"
+import * as Lane from "./lane.ts"
 
-export interface Request {
-  readonly id: number
-  readonly packed: Uint8Array<ArrayBuffer>
-}
-
-export interface Reply {
-  readonly id: number
-  readonly packed: Uint8Array<ArrayBuffer>
-}
+/** What a thread says: once that it can begin, and then that there are answers in its lane. */
+export type Told = "ready" | "answered"
 
 /** Items a caller gets sent before the next one's turn. */
 const shareItems = 16
-/** Items in one message. At 60 µs each a thread is back within 2 ms. */
-const chunkItemsMax = 32
-/** Messages at a thread: one in work, one waiting, so that it need not wait for us. */
-const chunksPerThreadMax = 2
 /** Deaths in a row, with no answer between, after which a thread is not replaced at once. */
 const deathsMax = 3
 /** When it is tried once more. */
@@ -87,19 +76,32 @@ interface Span {
   readonly attempts: number
 }
 
+/** One item on its way. */
+interface Place {
+  readonly task: Task
+  readonly index: number
+  readonly attempts: number
+}
+
 interface Slot {
   thread: Worker | undefined
-  ready: boolean
+  /** From when the thread is ready until it ends. */
+  lane: Lane.Lane | undefined
   deaths: number
   retry: NodeJS.Timeout | undefined
-  readonly chunks: Map<number, ReadonlyArray<Span>>
+  /** What is in the lane, in order. */
+  readonly sent: Array<Place>
 }
+
+/** Memory for what a thread allocates between two collections, MB: a check leaves little behind. */
+const youngMbMax = 3
 
 /** How a thread is made: the file beside this one, source in the checkout and JavaScript once built. */
 export const spawn = (backend: BackendName): Worker => {
   return new Worker(new URL("./verify.worker.ts", import.meta.url), {
     name: "verify",
     workerData: { backend, compileCache: getCompileCacheDir() !== undefined },
+    resourceLimits: { maxYoungGenerationSizeMb: youngMbMax },
     execArgv: []
   })
 }
@@ -109,7 +111,7 @@ export const make = async (options: PoolOptions): Promise<Pool> => {
   const tasks = new Set<Task>()
   const queue = new Set<Span>()
   const slots: Array<Slot> = []
-  let [queued, inFlight, nextId] = [0, 0, 0]
+  let [queued, inFlight] = [0, 0]
   let [scheduled, closed] = [false, false]
 
   const enqueue = (span: Span): void => {
@@ -125,41 +127,39 @@ export const make = async (options: PoolOptions): Promise<Pool> => {
   }
 
   /** Takes up to `count` items off the queue, a share of each task in turn. */
-  const take = (count: number): ReadonlyArray<Span> => {
-    const spans: Array<Span> = []
-    let missing = count
+  const take = (count: number): ReadonlyArray<Place> => {
+    const places: Array<Place> = []
     for (const span of queue) {
-      const to = Math.min(span.to, span.from + Math.min(missing, shareItems))
+      if (places.length === count) break
+      const { attempts, from, task } = span
+      const to = Math.min(span.to, from + Math.min(count - places.length, shareItems))
       dequeue(span)
       if (to < span.to) enqueue({ ...span, from: to })
-      spans.push({ ...span, to })
-      missing -= to - span.from
-      if (missing === 0) break
+      for (let index = from; index < to; index++) places.push({ task, index, attempts })
     }
-    return spans
+    return places
   }
 
-  const settle = (spans: ReadonlyArray<Span>, answer: (item: Item, index: number) => Answer): void => {
-    let [index, yes] = [0, 0]
+  /** Notes answers; gives the tasks that have all theirs now. */
+  const settle = (places: ReadonlyArray<Place>, answer: (item: Item) => Answer): ReadonlyArray<Task> => {
+    let yes = 0
     const finished: Array<Task> = []
-    for (const { from, task, to } of spans) {
-      for (let i = from; i < to; i++) {
-        const given = answer(task.items[i]!, index++)
-        task.answers[i] = given
-        if (given !== undefined && given !== false) yes++
-      }
-      task.remaining -= to - from
-      if (task.remaining === 0 && tasks.delete(task)) finished.push(task)
+    for (const { index, task } of places) {
+      const given = answer(task.items[index]!)
+      task.answers[index] = given
+      if (given !== undefined && given !== false) yes++
+      if (--task.remaining === 0 && tasks.delete(task)) finished.push(task)
     }
-    options.onAnswers(yes, index - yes)
+    options.onAnswers(yes, places.length - yes)
     options.onOutstanding(queued + inFlight)
+    return finished
+  }
+
+  const finish = (finished: ReadonlyArray<Task>): void => {
     for (const task of finished) task.done(task.answers)
   }
 
-  const inPlace = (count: number): void => {
-    const spans = take(count)
-    if (spans.length > 0) settle(spans, (item) => check(options.backend, item))
-  }
+  const inPlace = (places: ReadonlyArray<Place>): void => finish(settle(places, (item) => check(options.backend, item)))
 
   const schedule = (): void => {
     if (scheduled || closed) return
@@ -170,59 +170,53 @@ export const make = async (options: PoolOptions): Promise<Pool> => {
   const flush = (): void => {
     scheduled = false
     if (closed || queued === 0) return
-    if (inFlight === 0 && queued <= options.inPlaceMax) return inPlace(queued)
+    if (inFlight === 0 && queued <= options.inPlaceMax) return inPlace(take(queued))
     options.onOutstanding(queued + inFlight)
     dispatch()
   }
 
   const dispatch = (): void => {
     if (closed || queued === 0) return
-    const ready = slots.filter((slot) => slot.ready)
+    const ready = slots.filter((slot) => slot.lane !== undefined)
     if (ready.length === 0) {
       if (slots.every((slot) => slot.thread === undefined)) {
-        inPlace(shareItems)
+        inPlace(take(shareItems))
         schedule()
       }
       return
     }
-    const room = ready.length * chunksPerThreadMax
-    const size = Math.min(chunkItemsMax, Math.max(1, Math.ceil(queued / room)))
-    for (let depth = 0; depth < chunksPerThreadMax; depth++) {
-      for (const slot of ready) {
-        if (queued > 0 && slot.chunks.size === depth) send(slot, take(size))
-      }
+    // as many at each thread, what they have already included
+    const share = Math.min(Lane.laneItems, Math.ceil((inFlight + queued) / ready.length))
+    for (const slot of ready) {
+      const places = take(Math.max(0, share - slot.sent.length))
+      if (places.length === 0) continue
+      slot.sent.push(...places)
+      inFlight += places.length
+      slot.lane!.send(places.map(({ index, task }) => task.items[index]!))
     }
   }
 
-  const send = (slot: Slot, spans: ReadonlyArray<Span>): void => {
-    const items = spans.flatMap(({ from, task, to }) => task.items.slice(from, to))
-    const packed = packItems(items)
-    const id = nextId++
-    slot.chunks.set(id, spans)
-    inFlight += items.length
-    slot.thread!.postMessage({ id, packed } satisfies Request, [packed.buffer])
-  }
-
-  const receive = (slot: Slot, reply: Reply): void => {
-    const spans = slot.chunks.get(reply.id)
-    if (spans === undefined) return
-    slot.chunks.delete(reply.id)
+  const receive = (slot: Slot, lane: Lane.Lane): void => {
+    const places = slot.sent.splice(0, lane.heard())
+    if (places.length === 0) return
+    inFlight -= places.length
     slot.deaths = 0
-    for (const span of spans) inFlight -= span.to - span.from
+    const finished = settle(places, lane.receive)
     // the thread gets its next work before our callers go on
     dispatch()
-    settle(spans, (item, index) => unpackAnswer(reply.packed, index, item))
+    finish(finished)
   }
 
   /** Puts back what a dead thread had; what was aboard too often, or is asked for no more, is not sent again. */
   const redo = (slot: Slot): void => {
-    for (const span of [...slot.chunks.values()].flat()) {
-      inFlight -= span.to - span.from
-      if (!tasks.has(span.task)) continue
-      if (span.attempts + 1 < attemptsMax) enqueue({ ...span, attempts: span.attempts + 1 })
-      else settle([span], (item) => check(options.backend, item))
+    const places = slot.sent.splice(0)
+    inFlight -= places.length
+    for (const place of places) {
+      const { attempts, index, task } = place
+      if (!tasks.has(task)) continue
+      if (attempts + 1 < attemptsMax) enqueue({ task, from: index, to: index + 1, attempts: attempts + 1 })
+      else inPlace([place])
     }
-    slot.chunks.clear()
     schedule()
   }
 
@@ -230,10 +224,11 @@ export const make = async (options: PoolOptions): Promise<Pool> => {
     const thread = options.spawn(options.backend.name)
     let cause = "the thread ended"
     slot.thread = thread
-    thread.on("message", (message: Reply | "ready") => {
+    thread.on("message", (told: Told) => {
       if (closed) return
-      if (message !== "ready") return receive(slot, message)
-      slot.ready = true
+      if (told === "answered") return receive(slot, slot.lane!)
+      slot.lane = Lane.make()
+      thread.postMessage(slot.lane.buffer, [])
       started()
       dispatch()
     })
@@ -241,9 +236,11 @@ export const make = async (options: PoolOptions): Promise<Pool> => {
       cause = String(error)
     })
     thread.on("exit", () => {
-      slot.ready = false
-      slot.thread = undefined
+      const { lane } = slot
+      slot.thread = slot.lane = undefined
       if (closed) return started()
+      // it may have answered more than it told
+      if (lane !== undefined) receive(slot, lane)
       slot.deaths++
       const replaced = slot.deaths < deathsMax
       options.onDeath(cause, replaced)
@@ -287,9 +284,9 @@ export const make = async (options: PoolOptions): Promise<Pool> => {
 
   await Promise.all(Array.from({ length: options.threads }, () =>
     new Promise<void>((resolve) => {
-      const slot: Slot = { thread: undefined, ready: false, deaths: 0, retry: undefined, chunks: new Map() }
+      const slot: Slot = { thread: undefined, lane: undefined, deaths: 0, retry: undefined, sent: [] }
       slots.push(slot)
       start(slot, resolve)
     })))
-  return { threads: slots.filter((slot) => slot.ready).length, submit, close }
+  return { threads: slots.filter((slot) => slot.lane !== undefined).length, submit, close }
 }

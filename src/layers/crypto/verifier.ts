@@ -24,11 +24,11 @@ export interface VerifierOptions {
   readonly spawn?: ((backend: BackendName) => Worker) | undefined
 }
 
-/** Signatures asked about and not yet answered. */
 /** Always 1; its labels say what was chosen at the start. */
 const chosen = Metric.gauge("p2p_mes_verifier_info", {
   description: "The backend of signature checks, and its threads"
 })
+/** Signatures asked about and not yet answered. */
 export const outstanding = Metric.gauge("p2p_mes_verifier_outstanding", {
   description: "Signatures waiting for or under verification"
 })
@@ -93,14 +93,15 @@ const runPool = (pool: Pool.Pool): Run => (items) =>
  * Keeps what does not fit the packed form away from the threads: a recovery of wrong lengths has no answer, a node's
  * signature over something else than 32 bytes (a challenge) is rare and done here.
  */
-const withOddItems = (run: Run, here: Run): Run =>
-  Effect.fnUntraced(function*(items) {
-    if (items.every(isPackable)) return yield* run(items)
+const withOddItems = (run: Run, here: Run): Run => {
+  const apart = Effect.fnUntraced(function*(items: ReadonlyArray<Item>) {
     const packable = yield* run(items.filter(isPackable))
     const odd = yield* here(items.filter((item) => !isPackable(item)))
     let [nextPackable, nextOdd] = [0, 0]
     return items.map((item) => isPackable(item) ? packable[nextPackable++] : odd[nextOdd++])
   })
+  return (items) => items.every(isPackable) ? run(items) : apart(items)
+}
 
 export const layer = (options: VerifierOptions = {}): Layer.Layer<Verifier> =>
   Layer.effect(

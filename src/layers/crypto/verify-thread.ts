@@ -1,20 +1,17 @@
 /**
- * A thread that checks signatures: takes packed items, answers with packed answers under the same number. Started by
- * `pool`, which names the backend; says "ready" once that backend has proven itself here too.
+ * A thread that checks signatures. Started by `pool`, which names the backend; says "ready" once that backend has proven
+ * itself here too, then gets its lane and serves it until the thread is ended.
  */
 import { parentPort, workerData } from "node:worker_threads"
 import { type BackendName, loadProven } from "./backend.ts"
-import { check } from "./check.ts"
-import { packAnswers, unpackItems } from "./packing.ts"
-import type { Reply, Request } from "./pool.ts"
+import { serve } from "./lane.ts"
+import type { Told } from "./pool.ts"
 
 const port = parentPort
 if (port === null) throw new Error("this is for a worker thread")
+const tell = (told: Told): void => port.postMessage(told)
 
 const backend = await loadProven((workerData as { readonly backend: BackendName }).backend)
 
-port.on("message", (request: Request) => {
-  const packed = packAnswers(unpackItems(request.packed).map((item) => check(backend, item)))
-  port.postMessage({ id: request.id, packed } satisfies Reply, [packed.buffer])
-})
-port.postMessage("ready")
+port.once("message", (lane: SharedArrayBuffer) => serve(lane, backend, () => tell("answered")))
+tell("ready")
