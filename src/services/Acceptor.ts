@@ -31,6 +31,8 @@ export class Acceptor extends Context.Service<Acceptor, {
   step<A>(group: Group | undefined, f: (accept: Accept) => A): A
   /** What became of the message, op, mark or identity with this id, as far as it was accepted lately. */
   recent(id: string): Accepted | undefined
+  /** Whether a record of this id, which is not `recent`, may be stored that a request can repeat. False: it is not. */
+  mayBeStored(id: string): boolean
   /** Whether all that was accepted within the window of a request is remembered (`recent`). */
   isComplete(): boolean
   /**

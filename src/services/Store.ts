@@ -75,6 +75,15 @@ export interface Position {
   readonly id: MessageId
 }
 
+/** A message as the API tells it, beside what decides whether it is shown and where a page ends. */
+export interface TextRow extends Position {
+  readonly sender: Address
+  /** `record.sizeOf` the message. */
+  readonly size: number
+  /** `api/message-json`. */
+  readonly json: string
+}
+
 export interface PageQuery {
   readonly chatId: ChatId
   /** `before`: below `from`, newest first. `after`: above `from`, oldest first. */
@@ -96,6 +105,27 @@ export interface ChatHead {
   readonly newest?: { readonly position: Position; readonly sender: Address } | undefined
   /** The user's read mark. */
   readonly upTo?: Hlc | undefined
+  /**
+   * Nothing that places the chat in an inbox is later: of a direct conversation the stamp of its newest message, of a group
+   * that or the stamp of its newest op.
+   */
+  readonly latest: Hlc
+}
+
+/** Order of an inbox: activity, then chat id, both descending. */
+export interface InboxPosition {
+  readonly activity: Hlc
+  readonly chatId: ChatId
+}
+
+export interface HeadsQuery {
+  readonly user: Address
+  readonly floor: Hlc
+  /** Absent: from the start. Of direct conversations only those behind it, by `latest` and chat id. */
+  readonly after?: InboxPosition | undefined
+  /** The place of the last head of the page before, by the same: only chats behind it. */
+  readonly below?: InboxPosition | undefined
+  readonly limit: number
 }
 
 export interface UnreadQuery {
@@ -237,14 +267,21 @@ export class Store extends Context.Service<Store, {
   readonly clock: Effect.Effect<Hlc, StoreError>
   /** At most `limit` messages; fewer, but at least one, when they take `limits.pageBytesMax` or more (`record.sizeOf`). */
   page(query: PageQuery): Effect.Effect<ReadonlyArray<Message>, StoreError>
+  /** What `page` gives, as text: for whom it is only to be handed on. */
+  pageText(query: PageQuery): Effect.Effect<ReadonlyArray<TextRow>, StoreError>
   message(id: MessageId): Effect.Effect<Message | undefined, StoreError>
   op(id: OpId): Effect.Effect<Op | undefined, StoreError>
   /** All ops of a group by (hlc, op id). Empty: not known here. */
   ops(chatId: ChatId): Effect.Effect<ReadonlyArray<Op>, StoreError>
   read(chatId: ChatId, reader: Address): Effect.Effect<Read | undefined, StoreError>
   identity(address: Address): Effect.Effect<Identity | undefined, StoreError>
-  /** Every chat of a user, in no order. */
-  heads(user: Address, floor: Hlc): Effect.Effect<ReadonlyArray<ChatHead>, StoreError>
+  /**
+   * Chats of a user by `latest`, then chat id, both descending. Direct conversations without a message at or above the
+   * floor are left out.
+   */
+  heads(query: HeadsQuery): Effect.Effect<ReadonlyArray<ChatHead>, StoreError>
+  /** Every group that a user was ever named in, in no order. */
+  groups(user: Address): Effect.Effect<ReadonlyArray<ChatId>, StoreError>
   /** Counts by sender, one list a query, in the order of `queries`. */
   unread(queries: ReadonlyArray<UnreadQuery>): Effect.Effect<ReadonlyArray<ReadonlyArray<SenderCount>>, StoreError>
   /** The messages that a query selects, without bodies, oldest first. */

@@ -12,6 +12,11 @@ import type { Commit } from "./Store.ts"
 export interface Snapshot {
   readonly horizonMs: number
   readonly span: Span
+  /**
+   * Hashes up to `limit` nodes of what the roots need; true when nothing is left. Roots that are asked for before are
+   * hashed then and there: up to a tenth of a second for trees that changed all over (FAILURES 13).
+   */
+  refresh(limit: number): boolean
   /** 32 bytes. */
   root(domain: Domain): Uint8Array
   /** Records in the tree. */

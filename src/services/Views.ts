@@ -9,7 +9,9 @@ import type * as Ids from "../domain/ids.ts"
 import type { Identity, Message } from "../domain/record.ts"
 import type { Forbidden, NotFound, Overloaded } from "../domain/refusal.ts"
 import type { Place } from "./Ingest.ts"
-import type { Position } from "./Store.ts"
+import type { InboxPosition, Position } from "./Store.ts"
+
+export type { InboxPosition } from "./Store.ts"
 
 export interface HistoryQuery {
   readonly direction: "before" | "after"
@@ -23,6 +25,13 @@ export interface History {
   readonly next?: Position | undefined
 }
 
+/** A page as the API tells it: what {@link History} is, as text. */
+export interface HistoryText {
+  /** One JSON object each: `api/message-json`. */
+  readonly messages: ReadonlyArray<string>
+  readonly next?: Position | undefined
+}
+
 export interface Conversation {
   readonly place: Place
   /** Of a group; "" when it has none. */
@@ -33,12 +42,6 @@ export interface Conversation {
   readonly unread: number
   /** Whether there are more than `unread` says. */
   readonly capped: boolean
-}
-
-/** Order of an inbox: activity, then chat id, both descending. */
-export interface InboxPosition {
-  readonly activity: Hlc
-  readonly chatId: Ids.ChatId
 }
 
 export interface Members {
@@ -57,6 +60,12 @@ export class Views extends Context.Service<Views, {
     place: Place,
     query: HistoryQuery
   ): Effect.Effect<History, Forbidden | NotFound | Overloaded>
+  /** The same page, as text that was written where it was read: a server hands it on as it is. */
+  historyText(
+    user: Ids.Address,
+    place: Place,
+    query: HistoryQuery
+  ): Effect.Effect<HistoryText, Forbidden | NotFound | Overloaded>
   message(
     user: Ids.Address,
     place: Place,

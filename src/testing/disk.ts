@@ -38,6 +38,7 @@ const scanned = 1_000
 /** Reads that take arguments and are not in line with commits. */
 const readNames = [
   "page",
+  "pageText",
   "message",
   "messages",
   "op",
@@ -45,6 +46,7 @@ const readNames = [
   "read",
   "identity",
   "heads",
+  "groups",
   "unread",
   "headers",
   "digests",

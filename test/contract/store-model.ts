@@ -5,7 +5,7 @@ import type { Span } from "../../src/domain/horizon.ts"
 import type { Address, ChatId } from "../../src/domain/ids.ts"
 import { type Domain, domainOf, type Kind, type Message, type Record } from "../../src/domain/record.ts"
 import { slotOf, wins } from "../../src/domain/variants.ts"
-import type { ChatHead, Leaf, LeafChange, PageQuery, UnreadQuery } from "../../src/services/Store.ts"
+import type { ChatHead, InboxPosition, Leaf, LeafChange, PageQuery, UnreadQuery } from "../../src/services/Store.ts"
 import { digestOf } from "./store-records.ts"
 
 /** A span that leaves nothing out. */
@@ -59,26 +59,36 @@ const partiesOf = (record: Record): ReadonlyArray<Address> => {
   }
 }
 
+/** Every head of a user, by what is latest in the chat, then by its id. */
 export const heads = (records: ReadonlyArray<Record>, user: Address, floor: Hlc.Hlc): ReadonlyArray<ChatHead> => {
   const heads = new Map<ChatId, ChatHead>()
   for (const record of records) {
     if (record.kind === "identity" || !partiesOf(record).includes(user)) continue
     const peer = record.kind === "op" ? undefined : partiesOf(record).find((party) => party !== user) ?? user
-    const newest = messagesOf(records, record.chatId).at(-1)
+    const newest = messagesOf(records, record.chatId).filter(({ hlc }) => hlc >= floor).at(-1)
     const mark = records.filter((other) => other.kind === "read")
       .find((other) => other.chatId === record.chatId && other.reader === user)
+    const ops = records.filter((other) => other.kind === "op" && other.chatId === record.chatId)
+    const stamps = [...ops, ...newest === undefined ? [] : [newest]].map(({ hlc }) => hlc)
+    if (stamps.length === 0) continue
     heads.set(record.chatId, {
       chatId: record.chatId,
       kind: peer === undefined ? "group" : "dm",
+      latest: stamps.reduce(Hlc.max),
       ...(peer === undefined ? {} : { peer }),
-      ...(newest === undefined || newest.hlc < floor
+      ...(newest === undefined
         ? {}
         : { newest: { position: { hlc: newest.hlc, id: newest.id }, sender: newest.sender } }),
       ...(mark === undefined ? {} : { upTo: mark.upTo })
     })
   }
-  return [...heads.values()].toSorted((a, b) => Bytes.compareText(a.chatId, b.chatId))
+  return [...heads.values()].toSorted((a, b) => comparePlaces(placeOf(a), placeOf(b)))
 }
+
+export const placeOf = (head: ChatHead): InboxPosition => ({ activity: head.latest, chatId: head.chatId })
+
+export const comparePlaces = (a: InboxPosition, b: InboxPosition): number =>
+  Hlc.compare(b.activity, a.activity) || Bytes.compareText(b.chatId, a.chatId)
 
 const order = 2n ** 256n
 const fromBytes = (bytes: Uint8Array): bigint => BigInt(`0x${bytes.toHex()}`)

@@ -189,7 +189,7 @@ describe("sqlite store", () => {
           assert.include(error.message, path)
           assert.deepStrictEqual(yield* all(store, "message"), [before[0]!])
           assert.strictEqual(yield* store.clock, before[0]!.hlc)
-          assert.deepStrictEqual(yield* store.heads(Make.user(100), Hlc.zero), [])
+          assert.deepStrictEqual(yield* store.heads({ user: Make.user(100), floor: Hlc.zero, limit: 9 }), [])
           // Names of the failed batch are not remembered.
           const after = Make.message({ content: "after", peer: Make.user(100) })
           assert.deepStrictEqual((yield* store.commit([after], Hlc.zero)).outcomes, ["stored"])
@@ -326,7 +326,7 @@ describe("sqlite store", () => {
       yield* using({ directory: path }, (store) =>
         Effect.gen(function*() {
           yield* store.commit(messages, Hlc.zero)
-          const heads = yield* store.heads(Make.user(1), Hlc.zero)
+          const heads = yield* store.heads({ user: Make.user(1), floor: Hlc.zero, limit: 100 })
           assert.strictEqual(heads.length, 50)
           for (const head of heads) {
             const page = yield* store.page({ chatId: head.chatId, direction: "before", floor: Hlc.zero, limit: 10 })

@@ -13,8 +13,17 @@ import { wins } from "../../domain/variants.ts"
 import { Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
 import type { Place } from "../../services/Ingest.ts"
-import { type ChatHead, type Position, Store, type UnreadQuery } from "../../services/Store.ts"
-import { type Conversation, type History, type HistoryQuery, type InboxPosition, Views } from "../../services/Views.ts"
+import {
+  type ChatHead,
+  type InboxPosition,
+  type PageQuery,
+  type Position,
+  Store,
+  type StoreError,
+  type TextRow,
+  type UnreadQuery
+} from "../../services/Store.ts"
+import { type Conversation, type HistoryQuery, Views } from "../../services/Views.ts"
 import { Writer } from "../../services/Writer.ts"
 import { asMember, unavailable } from "./refusals.ts"
 
@@ -22,6 +31,16 @@ import { asMember, unavailable } from "./refusals.ts"
 const scannedMax = 5_000
 /** Headers read at most to count the unread messages of a group in which some are hidden. */
 const headersMax = 10_000
+
+/** Of a message, what decides whether and where it is shown. */
+type Row = Pick<Message, "id" | "hlc" | "sender">
+
+/** How the store gives pages of a chat. */
+interface Form<R extends Row> {
+  readonly read: (query: PageQuery) => Effect.Effect<ReadonlyArray<R>, StoreError>
+  /** `record.sizeOf`. */
+  readonly sizeOf: (row: R) => number
+}
 
 /** A conversation of the inbox before its message and its count are read. */
 interface Entry {
@@ -41,6 +60,7 @@ export const layer = Layer.effect(
     const writer = yield* Writer
     const clock = yield* HybridClock
 
+    const values: Form<Message> = { read: store.page, sizeOf }
     const floor = () => Retention.firstKept(Retention.cutoffMs(clock.wall()))
 
     /** The fold of a group that `user` is in; `undefined` for a direct conversation. */
@@ -55,45 +75,53 @@ export const layer = Layer.effect(
           Effect.flatMap(Effect.fromResult)
         )
 
-    const isShown = (membership: Membership | undefined, message: Pick<Message, "sender" | "hlc">): boolean =>
+    const isShown = (membership: Membership | undefined, message: Pick<Row, "sender" | "hlc">): boolean =>
       membership === undefined || membership.wasMemberAt(message.sender, message.hlc)
 
-    const shownPage = Effect.fnUntraced(function*(
+    /** A page of what is shown, of rows that the store gives in either form. */
+    const shownPage = Effect.fnUntraced(function*<R extends Row>(
+      { read, sizeOf }: Form<R>,
       chatId: Ids.ChatId,
       membership: Membership | undefined,
       query: HistoryQuery
     ) {
-      const messages: Array<Message> = []
+      const messages: Array<R> = []
       let from = query.from
       let bytes = 0
       // one more than asked for tells whether there is a next page
       for (let scanned = 0; scanned < scannedMax;) {
         // where some are hidden more are read at a time, up to a page
         const limit = scanned === 0 ? query.limit + 1 : pageMax
-        const rows = yield* store.page({ chatId, direction: query.direction, from, floor: floor(), limit })
-        const read = sizeOfAll(rows)
-        for (const row of rows) if (isShown(membership, row)) messages.push(row)
+        const rows = yield* read({ chatId, direction: query.direction, from, floor: floor(), limit })
+        let size = 0
+        for (const row of rows) {
+          size += sizeOf(row)
+          if (isShown(membership, row)) messages.push(row)
+        }
         scanned += rows.length
-        bytes += read
+        bytes += size
         if (messages.length > query.limit) {
           messages.length = query.limit
           return { messages, next: positionOf(messages.at(-1)!) }
         }
-        if (rows.length < limit && read < pageBytesMax) return { messages, next: undefined }
+        if (rows.length < limit && size < pageBytesMax) return { messages, next: undefined }
         from = positionOf(rows.at(-1)!)
         if (bytes >= pageBytesMax && messages.length > 0) return { messages, next: from }
       }
       return { messages, next: from }
     })
 
-    const history = Effect.fnUntraced(function*(user: Ids.Address, place: Place, query: HistoryQuery) {
-      const membership = yield* enter(user, place)
-      yield* writer.settled([place.chatId])
-      const page: History = yield* shownPage(place.chatId, membership, query).pipe(Effect.mapError(unavailable))
-      // reading forward has no end: the next call goes on behind what was read
-      const last = page.messages.at(-1)
-      return query.direction === "after" && last !== undefined ? { ...page, next: page.next ?? positionOf(last) } : page
-    })
+    const historyOf = <R extends Row>(form: Form<R>) =>
+      Effect.fnUntraced(function*(user: Ids.Address, place: Place, query: HistoryQuery) {
+        const membership = yield* enter(user, place)
+        yield* writer.settled([place.chatId])
+        const { messages, next } = yield* Effect.mapError(shownPage(form, place.chatId, membership, query), unavailable)
+        // reading forward has no end: the next call goes on behind what was read
+        const last = query.direction === "after" ? messages.at(-1) : undefined
+        return { messages, next: next ?? (last && positionOf(last)) }
+      })
+    const history = historyOf(values)
+    const textOf = historyOf({ read: store.pageText, sizeOf: (row: TextRow) => row.size })
 
     const message = Effect.fnUntraced(function*(user: Ids.Address, place: Place, id: Ids.MessageId) {
       const membership = yield* enter(user, place)
@@ -127,7 +155,7 @@ export const layer = Layer.effect(
       if (
         head.newest !== undefined && !isShown(membership, { sender: head.newest.sender, hlc: head.newest.position.hlc })
       ) {
-        const shown = yield* shownPage(head.chatId, membership, { direction: "before", from: newest, limit: 1 })
+        const shown = yield* shownPage(values, head.chatId, membership, { direction: "before", from: newest, limit: 1 })
         newest = shown.messages.length === 0 ? undefined : positionOf(shown.messages[0]!)
       }
       const entry: Entry = {
@@ -140,11 +168,41 @@ export const layer = Layer.effect(
       return entry
     })
 
-    const readHeads = Effect.fnUntraced(function*(user: Ids.Address) {
+    /** Waits until what was accepted of the user's chats is written. */
+    const settle = Effect.fnUntraced(function*(user: Ids.Address) {
       yield* writer.settled([user])
-      const heads = yield* store.heads(user, floor())
-      const waited = yield* writer.settled(heads.flatMap((head) => head.kind === "group" ? [head.chatId] : []))
-      return waited ? yield* store.heads(user, floor()) : heads
+      // messages of a group wait under its name: which groups are hers matters only while something waits
+      if (writer.stats().queued > 0) yield* writer.settled(yield* store.groups(user))
+    })
+
+    /**
+     * The first `count` entries of an inbox behind `after`, in order. Heads come in the order of what an entry can be at
+     * best, so reading ends where no head that is left can stand before those that are wanted: of groups with old messages
+     * nothing is loaded.
+     */
+    const entriesOf = Effect.fnUntraced(function*(
+      user: Ids.Address,
+      after: InboxPosition | undefined,
+      count: number
+    ) {
+      const kept = floor()
+      const entries = new Map<Ids.ChatId, Entry>()
+      let below: InboxPosition | undefined
+      // twice as many each time: the store looks at all chats of a user in each call
+      for (let limit = count;; limit *= 2) {
+        const heads = yield* store.heads({ user, floor: kept, after, below, limit })
+        for (const head of heads) {
+          const entry = yield* entryOf(user, head)
+          if (entry !== undefined && (after === undefined || comparePlaces(placeOf(entry), after) > 0)) {
+            entries.set(head.chatId, entry)
+          }
+        }
+        const sorted = [...entries.values()].sort((a, b) => comparePlaces(placeOf(a), placeOf(b)))
+        const [last, lastWanted] = [heads.at(-1), sorted[count - 1]]
+        if (last === undefined || heads.length < limit) return sorted.slice(0, count)
+        below = { activity: last.latest, chatId: last.chatId }
+        if (lastWanted !== undefined && comparePlaces(placeOf(lastWanted), below) <= 0) return sorted.slice(0, count)
+      }
     })
 
     const countUnread = Effect.fnUntraced(function*(user: Ids.Address, entries: ReadonlyArray<Entry>) {
@@ -179,35 +237,33 @@ export const layer = Layer.effect(
       user: Ids.Address,
       query: { readonly after?: InboxPosition | undefined; readonly limit: number }
     ) {
-      const entries: Array<Entry> = []
-      for (const head of yield* readHeads(user)) {
-        const entry = yield* entryOf(user, head)
-        if (entry !== undefined && (query.after === undefined || comparePlaces(placeOf(entry), query.after) > 0)) {
-          entries.push(entry)
-        }
-      }
-      entries.sort((a, b) => comparePlaces(placeOf(a), placeOf(b)))
-      const page: Array<Entry> = []
-      const byId = new Map<Ids.MessageId, Message>()
+      yield* settle(user)
+      // one more than asked for tells whether there is a next page
+      const entries = yield* entriesOf(user, query.after, query.limit + 1)
+      const wanted = entries.slice(0, query.limit)
+      const page: Array<Conversation> = []
       let bytes = 0
-      while (page.length < Math.min(query.limit, entries.length) && bytes < pageBytesMax) {
-        const some = entries.slice(page.length, Math.min(page.length + pageDefault, query.limit))
-        const newest = yield* store.messages(
-          some.flatMap((entry) => entry.newest === undefined ? [] : [entry.newest.id])
-        )
-        for (const each of newest) byId.set(each.id, each)
-        page.push(...some)
+      while (page.length < wanted.length && bytes < pageBytesMax) {
+        const some = wanted.slice(page.length, page.length + pageDefault)
+        const ids = some.flatMap((entry) => entry.newest === undefined ? [] : [entry.newest.id])
+        const [newest, totals] = yield* Effect.all([store.messages(ids), countUnread(user, some)], { concurrency: 2 })
+        const byId = new Map(newest.map((message) => [message.id, message]))
+        for (const entry of some) page.push(conversationOf(entry, byId, totals.get(entry.head.chatId) ?? 0))
         bytes += sizeOfAll(newest)
       }
-      const totals = yield* countUnread(user, page)
       return {
-        conversations: page.map((entry) => conversationOf(entry, byId, totals.get(entry.head.chatId) ?? 0)),
-        next: entries.length > page.length ? placeOf(page.at(-1)!) : undefined
+        conversations: page,
+        next: entries.length > page.length ? placeOf(entries[page.length - 1]!) : undefined
       }
     })
 
     return Views.of({
       history,
+      historyText: (user, place, query) =>
+        Effect.map(textOf(user, place, query), ({ messages, next }) => ({
+          messages: messages.map(({ json }) => json),
+          next
+        })),
       message,
       conversations: (user, query) => Effect.mapError(conversations(user, query), unavailable),
       members: Effect.fnUntraced(function*(user, chatId) {
@@ -229,7 +285,7 @@ export const layer = Layer.effect(
 
 const sizeOfAll = (messages: ReadonlyArray<Message>): number => messages.reduce((sum, each) => sum + sizeOf(each), 0)
 
-const positionOf = (message: Message): Position => ({ hlc: message.hlc, id: message.id })
+const positionOf = ({ hlc, id }: Row): Position => ({ hlc, id })
 
 const placeOf = (entry: Entry): InboxPosition => ({ activity: entry.activity, chatId: entry.head.chatId })
 

@@ -2,17 +2,12 @@
  * The bulk answers of the worker threads, packed. What is small goes by structured clone instead (`protocol.ts`).
  */
 import type { Hlc } from "../../domain/hlc.ts"
-import type * as Ids from "../../domain/ids.ts"
-import { domains } from "../../domain/record.ts"
-import type { ChatHead, Commit, Header, InLine, Leaf, LeafChange, Outcome, Position } from "../../services/Store.ts"
+import { domains, type Record } from "../../domain/record.ts"
+import type { Commit, InLine, Leaf, LeafChange, Outcome } from "../../services/Store.ts"
+import * as Leaves from "./leaf.ts"
 import { Packer, Unpacker } from "./packing.ts"
 
 const outcomes: ReadonlyArray<Outcome> = ["stored", "replaced", "superseded", "known"]
-
-const read = <A>(buffer: ArrayBuffer, one: (from: Unpacker) => A): ReadonlyArray<A> => {
-  const from = new Unpacker(buffer)
-  return Array.from({ length: from.u32() }, () => one(from))
-}
 
 const packChanges = (out: Packer, changes: ReadonlyArray<LeafChange>): void => {
   out.u32(changes.length)
@@ -44,24 +39,65 @@ const unpackChange = (from: Unpacker): LeafChange => {
 const unpackChanges = (from: Unpacker): ReadonlyArray<LeafChange> =>
   Array.from({ length: from.u32() }, () => unpackChange(from))
 
-export const packCommit = (commit: Commit): ArrayBuffer => {
-  const out = new Packer(16 + commit.outcomes.length + commit.leaves.length * 52)
-  out.number(commit.number)
-  out.u32(commit.outcomes.length)
-  for (const outcome of commit.outcomes) out.u8(outcomes.indexOf(outcome))
-  packChanges(out, commit.leaves)
+/** What was done with one record of a batch. `old`: what stood in its slot. */
+export type Written =
+  | { readonly outcome: "superseded" | "known" }
+  | { readonly outcome: "stored"; readonly digest: Uint8Array }
+  | { readonly outcome: "replaced"; readonly digest: Uint8Array; readonly old: Replaced }
+
+export interface Replaced {
+  readonly id: string
+  readonly hlc: Hlc
+  readonly digest: Uint8Array
+}
+
+/** A commit as whoever has the batch understands it. `written`: in the order of `batch`. */
+export const commitOf = (number: number, batch: ReadonlyArray<Record>, written: ReadonlyArray<Written>): Commit => {
+  const leaves: Array<LeafChange> = []
+  written.forEach((one, i) => {
+    const record = batch[i]!
+    if (one.outcome === "replaced") {
+      // of the kind of what stands in its slot now
+      const old = { ...record, id: one.old.id, hlc: one.old.hlc } as Record
+      leaves.push(Leaves.removed(old, one.old.digest, record))
+    }
+    if ("digest" in one) leaves.push(Leaves.inserted(record, one.digest))
+  })
+  return { number, outcomes: written.map(({ outcome }) => outcome), leaves }
+}
+
+/** Only what whoever has the batch does not know. */
+export const packCommit = (number: number, written: ReadonlyArray<Written>): ArrayBuffer => {
+  const out = new Packer()
+  out.number(number)
+  for (const one of written) {
+    out.u8(outcomes.indexOf(one.outcome))
+    if ("digest" in one) out.raw(one.digest, 32)
+    if (one.outcome === "replaced") {
+      out.hex(one.old.id, 32)
+      out.u64(one.old.hlc)
+      out.raw(one.old.digest, 32)
+    }
+  }
   return out.finish()
 }
 
-export const unpackCommit = (buffer: ArrayBuffer): Commit => {
+const unpackWritten = (from: Unpacker): Written => {
+  const outcome = outcomes[from.u8()]!
+  if (outcome === "superseded" || outcome === "known") return { outcome }
+  const digest = from.view(32)
+  if (outcome === "stored") return { outcome, digest }
+  return { outcome, digest, old: { id: from.hex(32), hlc: from.u64() as Hlc, digest: from.view(32) } }
+}
+
+/** `batch`: what was asked. Digests are views of the buffer. */
+export const unpackCommit = (buffer: ArrayBuffer, batch: ReadonlyArray<Record>): Commit => {
   const from = new Unpacker(buffer)
-  const number = from.number()
-  const done = Array.from({ length: from.u32() }, () => outcomes[from.u8()]!)
-  return { number, outcomes: done, leaves: unpackChanges(from) }
+  return commitOf(from.number(), batch, batch.map(() => unpackWritten(from)))
 }
 
 export const packLeaves = ({ commit, value }: InLine<ReadonlyArray<Leaf>>): ArrayBuffer => {
-  const out = new Packer(12 + value.length * 38)
+  const out = new Packer()
   out.number(commit)
   out.u32(value.length)
   for (const leaf of value) {
@@ -80,7 +116,7 @@ export const unpackLeaves = (buffer: ArrayBuffer): InLine<ReadonlyArray<Leaf>> =
 }
 
 export const packRecent = ({ commit, value }: InLine<ReadonlyArray<LeafChange>>): ArrayBuffer => {
-  const out = new Packer(12 + value.length * 44)
+  const out = new Packer()
   out.number(commit)
   packChanges(out, value)
   return out.finish()
@@ -90,58 +126,3 @@ export const unpackRecent = (buffer: ArrayBuffer): InLine<ReadonlyArray<LeafChan
   const from = new Unpacker(buffer)
   return { commit: from.number(), value: unpackChanges(from) }
 }
-
-const packPosition = (out: Packer, position: Position): void => {
-  out.u64(position.hlc)
-  out.hex(position.id, 32)
-}
-
-const unpackPosition = (from: Unpacker): Position => ({ hlc: from.u64() as Hlc, id: from.hex<Ids.MessageId>(32) })
-
-export const packHeaders = (headers: ReadonlyArray<Header>): ArrayBuffer => {
-  const out = new Packer(4 + headers.length * 60)
-  out.u32(headers.length)
-  for (const header of headers) {
-    out.hex(header.sender, 20)
-    packPosition(out, header.position)
-  }
-  return out.finish()
-}
-
-export const unpackHeaders = (buffer: ArrayBuffer): ReadonlyArray<Header> =>
-  read(buffer, (from) => ({ sender: from.hex<Ids.Address>(20), position: unpackPosition(from) }))
-
-const isDirect = 1
-const hasNewest = 2
-const hasMark = 4
-
-export const packHeads = (heads: ReadonlyArray<ChatHead>): ArrayBuffer => {
-  const out = new Packer(4 + heads.length * 122)
-  out.u32(heads.length)
-  for (const head of heads) {
-    out.u8(
-      (head.peer === undefined ? 0 : isDirect) | (head.newest === undefined ? 0 : hasNewest) |
-        (head.upTo === undefined ? 0 : hasMark)
-    )
-    out.hex(head.chatId, 32)
-    if (head.peer !== undefined) out.hex(head.peer, 20)
-    if (head.newest !== undefined) {
-      out.hex(head.newest.sender, 20)
-      packPosition(out, head.newest.position)
-    }
-    if (head.upTo !== undefined) out.u64(head.upTo)
-  }
-  return out.finish()
-}
-
-export const unpackHeads = (buffer: ArrayBuffer): ReadonlyArray<ChatHead> =>
-  read(buffer, (from) => {
-    const flags = from.u8()
-    const chatId = from.hex<Ids.ChatId>(32)
-    const peer = (flags & isDirect) === 0 ? undefined : { peer: from.hex<Ids.Address>(20) }
-    const newest = (flags & hasNewest) === 0
-      ? undefined
-      : { newest: { sender: from.hex<Ids.Address>(20), position: unpackPosition(from) } }
-    const mark = (flags & hasMark) === 0 ? undefined : { upTo: from.u64() as Hlc }
-    return { chatId, kind: peer === undefined ? "group" : "dm", ...peer, ...newest, ...mark }
-  })

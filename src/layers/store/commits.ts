@@ -11,7 +11,8 @@ import type { Hlc } from "../../domain/hlc.ts"
 import type { Identity, Kind, Message, Op, Read, Record } from "../../domain/record.ts"
 import { wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
-import type { Collected, Commit, LeafChange, Outcome } from "../../services/Store.ts"
+import type { Collected, Commit } from "../../services/Store.ts"
+import { commitOf, type Written } from "./answers.ts"
 import { makeCollect } from "./collect.ts"
 import { Dictionary } from "./dictionary.ts"
 import * as Leaf from "./leaf.ts"
@@ -20,16 +21,23 @@ import * as Rows from "./rows.ts"
 import { type Held, makeSlots } from "./slots.ts"
 import { type Draft, empty, readState, type State, writeStateSql, writeStateValues } from "./state.ts"
 
-/** What is stored beside the fields of a record: its wire form and that form's digest. */
-interface Sealed {
+/** A record with what is stored beside its fields. */
+interface Sealed<R extends Record> {
+  readonly record: R
+  /** 32 bytes. */
+  readonly id: Uint8Array
+  /** `prefixOf` the id. */
+  readonly prefix: bigint
+  /** Its wire form. */
   readonly bytes: Uint8Array
+  /** Of the wire form, as a Merkle leaf. */
   readonly digest: Uint8Array
 }
 
 /** How one kind is written. */
 interface Table<R extends Record> {
-  readonly insert: (record: R, sealed: Sealed) => void
-  readonly update: (record: R, sealed: Sealed, held: Held) => void
+  readonly insert: (sealed: Sealed<R>) => void
+  readonly update: (sealed: Sealed<R>, held: Held) => void
 }
 
 const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
@@ -42,13 +50,12 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
     "UPDATE messages SET hlc = ?, node = ?, sig_version = ?, sig = ?, digest = ? WHERE rowid = ?"
   )
   return {
-    insert: (record, { digest }) => {
-      const id = Rows.idBytes(record)
+    insert: ({ digest, id, prefix, record }) => {
       const chat = names.chat(record.chatId, record.sender, record.peer)
       insert.run(
         chat.num,
         Rows.fromStamp(record.hlc),
-        prefixOf(id),
+        prefix,
         id,
         names.user(record.sender),
         record.ts,
@@ -61,7 +68,7 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
         digest
       )
     },
-    update: (record, { digest }, held) => {
+    update: ({ digest, record }, held) => {
       update.run(
         Rows.fromStamp(record.hlc),
         names.node(record.node),
@@ -86,17 +93,21 @@ const wireTable = <R extends Op | Read | Identity>(
   const all = [...columns, "hlc", "prefix", "id", "record", "digest"]
   const insert = db.prepare(`INSERT INTO ${table} (${all.join(", ")}) VALUES (${all.map(() => "?").join(", ")})`)
   const update = db.prepare(`UPDATE ${table} SET ${all.map((name) => `${name} = ?`).join(", ")} WHERE rowid = ?`)
-  const values = (record: R, { bytes, digest }: Sealed) => {
-    const id = Rows.idBytes(record)
-    return [...valuesOf(record), Rows.fromStamp(record.hlc), prefixOf(id), id, bytes, digest]
-  }
+  const values = ({ bytes, digest, id, prefix, record }: Sealed<R>) => [
+    ...valuesOf(record),
+    Rows.fromStamp(record.hlc),
+    prefix,
+    id,
+    bytes,
+    digest
+  ]
   return {
-    insert: (record, sealed) => {
-      insert.run(...values(record, sealed))
-      stored(record)
+    insert: (sealed) => {
+      insert.run(...values(sealed))
+      stored(sealed.record)
     },
-    update: (record, sealed, held) => {
-      update.run(...values(record, sealed), held.rowid)
+    update: (sealed, held) => {
+      update.run(...values(sealed), held.rowid)
     }
   }
 }
@@ -135,6 +146,12 @@ const counterOf = Rows.tableOf
 
 /** Each call throws what node:sqlite throws and then has kept nothing. */
 export interface Writer {
+  /** `written`: in the order of the batch. */
+  readonly write: (
+    batch: ReadonlyArray<Record>,
+    aged: Hlc
+  ) => { readonly number: number; readonly written: ReadonlyArray<Written> }
+  /** The same, told in full. */
   readonly commit: (batch: ReadonlyArray<Record>, aged: Hlc) => Commit
   readonly collect: (aged: Hlc, limit: number) => Collected
   /** Commits done. */
@@ -175,32 +192,47 @@ export const makeWriter = (db: DatabaseSync, hashes: Hashes, leaf: Leaf.LeafHash
     }
   }
 
-  const put = (record: Record, aged: Hlc, next: Draft, leaves: Array<LeafChange>): Outcome => {
-    const table = byKind[record.kind]
+  const sealed = (record: Record): Sealed<Record> => {
+    const id = Rows.idBytes(record)
     const bytes = Wire.encode(record)
-    const sealed = { bytes, digest: Wire.leafDigestOf(leaf, bytes) }
+    return { record, id, prefix: prefixOf(id), bytes, digest: Wire.leafDigestOf(leaf, bytes) }
+  }
+
+  /** `taken`: prefixes of messages that may be stored; each one of another prefix is new. */
+  const put = (sealed: Sealed<Record>, taken: Set<bigint>, aged: Hlc, next: Draft): Written => {
+    const { digest, id, prefix, record } = sealed
+    const table = byKind[record.kind]
     if (record.hlc > next.clock) next.clock = record.hlc
-    const held = slots.find(record)
+    const isNew = record.kind === "message" && !taken.has(prefix)
+    const held = isNew ? undefined : slots.find(record, id)
     if (held === undefined) {
-      table.insert(record, sealed)
+      table.insert(sealed)
+      if (record.kind === "message") taken.add(prefix)
       next[counterOf[record.kind]]++
-      leaves.push(Leaf.inserted(record, sealed.digest))
-      return "stored"
+      return { outcome: "stored", digest }
     }
-    if (Bytes.equal(held.digest, sealed.digest)) return "known"
+    if (Bytes.equal(held.digest, digest)) return { outcome: "known" }
     const old = slots.load(record.kind, held)
     const vacant = old.kind === "read" && old.hlc <= aged
-    if (!vacant && !wins(record, old)) return "superseded"
-    table.update(record, sealed, held)
-    leaves.push(Leaf.removed(old, held.digest, record), Leaf.inserted(record, sealed.digest))
-    return "replaced"
+    if (!vacant && !wins(record, old)) return { outcome: "superseded" }
+    table.update(sealed, held)
+    return { outcome: "replaced", digest, old: { id: old.id, hlc: old.hlc, digest: held.digest } }
+  }
+
+  const write: Writer["write"] = (batch, aged) => {
+    const written = transaction((next) => {
+      const all = batch.map(sealed)
+      const taken = slots.taken(all.flatMap(({ prefix, record }) => record.kind === "message" ? [prefix] : []))
+      return all.map((one) => put(one, taken, aged, next))
+    })
+    return { number: ++number, written }
   }
 
   return {
+    write,
     commit: (batch, aged) => {
-      const leaves: Array<LeafChange> = []
-      const outcomes = transaction((next) => batch.map((record) => put(record, aged, next, leaves)))
-      return { number: ++number, outcomes, leaves }
+      const { number, written } = write(batch, aged)
+      return commitOf(number, batch, written)
     },
     collect: (aged, limit) => transaction((next) => collect(next, aged, limit)),
     number: () => number,

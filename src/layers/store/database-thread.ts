@@ -20,6 +20,7 @@ import { inspect } from "./inspect.ts"
 import { type LeafHash, leafHash } from "./leaf.ts"
 import { packRecords, unpackBatch, unpackRecords } from "./packing.ts"
 import type { Calls, Handlers, Named, Reply, Request } from "./protocol.ts"
+import * as ReadAnswers from "./read-answers.ts"
 import { makeReads } from "./reads.ts"
 import { reclaim } from "./reclaim.ts"
 import { fits, rekey } from "./rekey.ts"
@@ -51,7 +52,8 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
   return {
     commit: (batch) => {
       const { aged, records } = unpackBatch(batch)
-      return Answers.packCommit(writing().commit(records, aged))
+      const { number, written } = writing().write(records, aged)
+      return Answers.packCommit(number, written)
     },
     leaves: (query) => Answers.packLeaves(inLine(trees.leaves(query))),
     recent: (floor) => Answers.packRecent(inLine(trees.recent(floor))),
@@ -60,17 +62,20 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
     digests: (query) => SyncAnswers.packDigests(peers.digests(query)),
     pick: ({ domain, picks, span }) => SyncAnswers.packPicked(peers.pick(domain, span, picks)),
     stream: (query) => SyncAnswers.packStream(peers.stream(query)),
-    known: (records) => SyncAnswers.packKnown(peers.known(unpackRecords(records))),
+    taken: (slots) => SyncAnswers.packFlags(peers.taken(SyncAnswers.unpackSlots(slots))),
+    known: (records) => SyncAnswers.packFlags(peers.known(unpackRecords(records))),
     clock: reads.clock,
     page: (query) => packRecords(reads.page(query)),
+    pageText: (query) => ReadAnswers.packText(reads.pageText(query)),
     messages: (ids) => packRecords(reads.messages(ids)),
     op: (id) => one(reads.op(id)),
     ops: (chatId) => packRecords(reads.ops(chatId)),
     read: ({ chatId, reader }) => one(reads.read(chatId, reader)),
     identity: (address) => one(reads.identity(address)),
-    heads: ({ user, floor }) => Answers.packHeads(reads.heads(user, floor)),
-    unread: (queries) => queries.map(reads.unread),
-    headers: (query) => Answers.packHeaders(reads.headers(query)),
+    heads: (query) => ReadAnswers.packHeads(reads.heads(query)),
+    groups: (user) => ReadAnswers.packIds(reads.groups(user)),
+    unread: (queries) => ReadAnswers.packUnread(reads.unread(queries)),
+    headers: (query) => ReadAnswers.packHeaders(reads.headers(query)),
     scan: (query) => packRecords(reads.scan(query)),
     stats: reads.stats,
     inspect: (kind) => inspect(db, hashes, kind, leaf),

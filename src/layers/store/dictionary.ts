@@ -12,8 +12,43 @@ import * as Bytes from "../../domain/bytes.ts"
 import type { Address, ChatId, NodeId } from "../../domain/ids.ts"
 import { DamagedRow } from "./errors.ts"
 
-/** Names remembered a dictionary; past it the cache starts again. */
-const cacheMax = 65_536
+/** Names remembered a generation. */
+const generationMax = 32_768
+
+/**
+ * What was looked up of late. What has not been asked for since the last generation began goes when the next one does: in a
+ * cache that starts from nothing when it is full, all who are active are looked up anew at once.
+ */
+class Lately<K, A> {
+  #young = new Map<K, A>()
+  #old = new Map<K, A>()
+
+  get(name: K): A | undefined {
+    const young = this.#young.get(name)
+    if (young !== undefined) return young
+    const old = this.#old.get(name)
+    return old === undefined ? undefined : this.set(name, old)
+  }
+
+  set(name: K, value: A): A {
+    if (this.#young.size >= generationMax) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(name, value)
+    return value
+  }
+
+  delete(name: K): void {
+    this.#young.delete(name)
+    this.#old.delete(name)
+  }
+
+  clear(): void {
+    this.#young.clear()
+    this.#old.clear()
+  }
+}
 
 /** A chat: the numbers of its parties when it is a direct conversation. */
 export interface Chat {
@@ -29,20 +64,14 @@ export interface ChatNames {
   readonly b: Address | undefined
 }
 
-const remember = <K, A>(cache: Map<K, A>, name: K, value: A): A => {
-  if (cache.size >= cacheMax) cache.clear()
-  cache.set(name, value)
-  return value
-}
-
 /** Dictionaries of one connection. `find*` gives `undefined` for a name not stored. */
 export class Dictionary {
-  readonly #users = new Map<string, number>()
-  readonly #nodes = new Map<string, number>()
-  readonly #chats = new Map<string, Chat>()
-  readonly #userNames = new Map<number, Address>()
-  readonly #nodeNames = new Map<number, NodeId>()
-  readonly #chatNames = new Map<number, ChatNames>()
+  readonly #users = new Lately<string, number>()
+  readonly #nodes = new Lately<string, number>()
+  readonly #chats = new Lately<string, Chat>()
+  readonly #userNames = new Lately<number, Address>()
+  readonly #nodeNames = new Lately<number, NodeId>()
+  readonly #chatNames = new Lately<number, ChatNames>()
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>()
 
@@ -82,12 +111,12 @@ export class Dictionary {
     const known = this.#users.get(address)
     if (known !== undefined) return known
     const row = this.#prepare("SELECT num FROM users WHERE address = ?").get(Bytes.fromHex(address))
-    return row === undefined ? undefined : remember(this.#users, address, Number(row["num"]))
+    return row === undefined ? undefined : this.#users.set(address, Number(row["num"]))
   }
 
   user(address: Address): number {
     return this.findUser(address) ??
-      remember(this.#users, address, this.#insert("INSERT INTO users (address) VALUES (?)", Bytes.fromHex(address)))
+      this.#users.set(address, this.#insert("INSERT INTO users (address) VALUES (?)", Bytes.fromHex(address)))
   }
 
   node(node: string): number {
@@ -95,7 +124,7 @@ export class Dictionary {
     if (known !== undefined) return known
     const row = this.#prepare("SELECT num FROM nodes WHERE node = ?").get(node)
     const num = row === undefined ? this.#insert("INSERT INTO nodes (node) VALUES (?)", node) : Number(row["num"])
-    return remember(this.#nodes, node, num)
+    return this.#nodes.set(node, num)
   }
 
   findChat(chatId: ChatId): Chat | undefined {
@@ -105,7 +134,7 @@ export class Dictionary {
     if (row === undefined) return undefined
     const party = (value: unknown) => value === null ? undefined : Number(value)
     const chat = { num: Number(row["num"]), a: party(row["a"]), b: party(row["b"]) }
-    return this.#role === "writer" ? remember(this.#chats, chatId, chat) : chat
+    return this.#role === "writer" ? this.#chats.set(chatId, chat) : chat
   }
 
   /** Throws {@link DamagedRow} when there is no such user; so do the next two. */
@@ -115,7 +144,7 @@ export class Dictionary {
     const address = this.#prepare("SELECT address FROM users WHERE num = ?").get(num)?.["address"]
     if (!(address instanceof Uint8Array))
       throw new DamagedRow(`a row names user number ${num}, who is not there: run verify`)
-    return remember(this.#userNames, num, Bytes.toHex(address) as Address)
+    return this.#userNames.set(num, Bytes.toHex(address) as Address)
   }
 
   nodeName(num: number): NodeId {
@@ -123,7 +152,7 @@ export class Dictionary {
     if (known !== undefined) return known
     const node = this.#prepare("SELECT node FROM nodes WHERE num = ?").get(num)?.["node"]
     if (typeof node !== "string") throw new DamagedRow(`a row names node number ${num}, which is not there: run verify`)
-    return remember(this.#nodeNames, num, node as NodeId)
+    return this.#nodeNames.set(num, node as NodeId)
   }
 
   chatName(num: number): ChatNames {
@@ -134,7 +163,7 @@ export class Dictionary {
     if (!(id instanceof Uint8Array))
       throw new DamagedRow(`a row names chat number ${num}, which is not there: run verify`)
     const party = (value: unknown) => value === null ? undefined : this.userName(Number(value))
-    return remember(this.#chatNames, num, {
+    return this.#chatNames.set(num, {
       id: Bytes.toHex(id) as ChatId,
       a: party(row?.["a"]),
       b: party(row?.["b"])
@@ -166,7 +195,7 @@ export class Dictionary {
       this.link(a, num)
       this.link(b, num)
     }
-    return remember(this.#chats, chatId, { num, a, b })
+    return this.#chats.set(chatId, { num, a, b })
   }
 
   /** Nothing of this chat is stored any more. */

@@ -4,9 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { messageJson } from "../../api/message-json.ts"
 import * as Bytes from "../../domain/bytes.ts"
 import { type Hashes, Hashing } from "../../domain/hashing.ts"
-import type * as Hlc from "../../domain/hlc.ts"
+import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import { pageBytesMax } from "../../domain/limits.ts"
 import { type Identity, type Kind, type Message, type Op, type Read, sizeOf } from "../../domain/record.ts"
@@ -14,9 +15,12 @@ import * as Wire from "../../domain/wire.ts"
 import {
   type ChatHead,
   type Damage,
+  type HeadsQuery,
+  type InboxPosition,
   type PageQuery,
   type SenderCount,
   Store,
+  type TextRow,
   type UnreadQuery
 } from "../../services/Store.ts"
 import type { LeafHash } from "./leaf.ts"
@@ -60,13 +64,24 @@ const countBySender = (messages: ReadonlyArray<Message>): ReadonlyArray<SenderCo
   return [...counts.values()].sort((a, b) => Bytes.compareText(a.sender, b.sender))
 }
 
-const headOf = (memory: Memory, user: Ids.Address, floor: Hlc.Hlc, chatId: Ids.ChatId): ChatHead => {
+const headOf = (
+  memory: Memory,
+  user: Ids.Address,
+  floor: Hlc.Hlc,
+  chatId: Ids.ChatId
+): ChatHead | undefined => {
   const chat = memory.chats.get(chatId)
   const last = chat?.messages.sorted.at(-1)
+  const changed = chat?.ops.sorted.at(-1)
   const mark = memory.find<Read>(`r${chatId}${user}`)
+  const stamps = [last, changed].flatMap((record) =>
+    record === undefined || (record.kind === "message" && record.hlc < floor) ? [] : [record.hlc]
+  )
+  if (stamps.length === 0) return undefined
   return {
     chatId,
     kind: chat?.parties === undefined ? "group" : "dm",
+    latest: stamps.reduce(Hlc.max),
     ...(chat?.parties === undefined
       ? undefined
       : { peer: chat.parties[0] === user ? chat.parties[1] : chat.parties[0] }),
@@ -75,6 +90,28 @@ const headOf = (memory: Memory, user: Ids.Address, floor: Hlc.Hlc, chatId: Ids.C
       : { newest: { position: { hlc: last.hlc, id: last.id }, sender: last.sender } }),
     ...(mark === undefined ? undefined : { upTo: mark.upTo })
   }
+}
+
+const compareInbox = (a: InboxPosition, b: InboxPosition): number =>
+  Hlc.compare(b.activity, a.activity) || Bytes.compareText(b.chatId, a.chatId)
+
+const heads = (memory: Memory, { after, below, floor, limit, user }: HeadsQuery): ReadonlyArray<ChatHead> => {
+  const placed = [...memory.chatsOf.get(user) ?? []].flatMap((chatId) => {
+    const head = headOf(memory, user, floor, chatId)
+    return head === undefined ? [] : [{ head, place: { activity: head.latest, chatId } }]
+  })
+  const isBehind = (place: InboxPosition, other: InboxPosition | undefined) =>
+    other === undefined || compareInbox(place, other) > 0
+  return placed.filter(({ head, place }) => (head.kind === "group" || isBehind(place, after)) && isBehind(place, below))
+    .sort((a, b) => compareInbox(a.place, b.place)).slice(0, limit).map(({ head }) => head)
+}
+
+const groups = (memory: Memory, user: Ids.Address): ReadonlyArray<Ids.ChatId> =>
+  [...memory.chatsOf.get(user) ?? []].filter((chatId) => memory.chats.get(chatId)?.parties === undefined)
+
+const textOf = (message: Message): TextRow => {
+  const { hlc, id, sender } = message
+  return { hlc, id, sender, size: sizeOf(message), json: messageJson(message) }
 }
 
 /** Finds what a caller did to a record after it was stored: records are shared, not copied. */
@@ -100,14 +137,15 @@ const make = (hashes: Hashes): Store["Service"] => {
     known: (records) => Effect.sync(() => Sync.known(memory, leaf, records)),
     clock: Effect.sync(() => memory.clock),
     page: (query) => Effect.sync(() => page(memory, query)),
+    pageText: (query) => Effect.sync(() => page(memory, query).map(textOf)),
     message: (id) => Effect.sync(() => memory.find<Message>(`m${id}`)),
     messages: (ids) => Effect.sync(() => messages(ids)),
     op: (id) => Effect.sync(() => memory.find<Op>(`o${id}`)),
     ops: (chatId) => Effect.sync(() => memory.chats.get(chatId)?.ops.sorted.slice() ?? []),
     read: (chatId, reader) => Effect.sync(() => memory.find<Read>(`r${chatId}${reader}`)),
     identity: (address) => Effect.sync(() => memory.find<Identity>(`i${address}`)),
-    heads: (user, floor) =>
-      Effect.sync(() => [...memory.chatsOf.get(user) ?? []].map((chatId) => headOf(memory, user, floor, chatId))),
+    heads: (query) => Effect.sync(() => heads(memory, query)),
+    groups: (user) => Effect.sync(() => groups(memory, user)),
     unread: (queries) => Effect.sync(() => queries.map((query) => countBySender(selectUnread(memory, query)))),
     headers: (query) =>
       Effect.sync(() => selectUnread(memory, query).map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))),

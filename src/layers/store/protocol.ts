@@ -4,7 +4,8 @@
  *
  * Rules:
  * 1. Answers come in the order of the calls of a thread; each call has exactly one.
- * 2. A batch and every bulk answer is one buffer (`packing.ts`, `answers.ts`, `sync-answers.ts`); what is small is cloned.
+ * 2. A batch and every bulk answer is one buffer (`packing.ts`, `answers.ts`, `read-answers.ts`, `sync-answers.ts`), text one
+ *    string; what is small is cloned.
  * 3. Nothing is thrown across: a failure is a value.
  */
 import type { Hlc } from "../../domain/hlc.ts"
@@ -15,17 +16,18 @@ import type {
   Collected,
   Damage,
   DigestQuery,
+  HeadsQuery,
   LeafQuery,
   PageQuery,
   Pick,
   ScanQuery,
-  SenderCount,
   StoreStats,
   StreamQuery,
   UnreadQuery
 } from "../../services/Store.ts"
 import type { DatabaseOptions } from "./database.ts"
 import type { Failure } from "./errors.ts"
+import type { TextPage } from "./read-answers.ts"
 
 /** A record to delete. */
 export interface Named {
@@ -45,17 +47,21 @@ export interface Calls {
   readonly digests: { ask: DigestQuery; answer: ArrayBuffer }
   readonly pick: { ask: { domain: Domain; span: Span; picks: ReadonlyArray<Pick> }; answer: ArrayBuffer }
   readonly stream: { ask: StreamQuery; answer: ArrayBuffer }
+  /** Slots in, a byte each out: 1 where something stands in it. */
+  readonly taken: { ask: ArrayBuffer; answer: ArrayBuffer }
   /** Records in, a byte each out: 1 where it is known. */
   readonly known: { ask: ArrayBuffer; answer: ArrayBuffer }
   readonly clock: { ask: undefined; answer: Hlc }
   readonly page: { ask: PageQuery; answer: ArrayBuffer }
+  readonly pageText: { ask: PageQuery; answer: TextPage }
   readonly messages: { ask: ReadonlyArray<MessageId>; answer: ArrayBuffer }
   readonly op: { ask: OpId; answer: ArrayBuffer }
   readonly ops: { ask: ChatId; answer: ArrayBuffer }
   readonly read: { ask: { chatId: ChatId; reader: Address }; answer: ArrayBuffer }
   readonly identity: { ask: Address; answer: ArrayBuffer }
-  readonly heads: { ask: { user: Address; floor: Hlc }; answer: ArrayBuffer }
-  readonly unread: { ask: ReadonlyArray<UnreadQuery>; answer: ReadonlyArray<ReadonlyArray<SenderCount>> }
+  readonly heads: { ask: HeadsQuery; answer: ArrayBuffer }
+  readonly groups: { ask: Address; answer: ArrayBuffer }
+  readonly unread: { ask: ReadonlyArray<UnreadQuery>; answer: ArrayBuffer }
   readonly headers: { ask: UnreadQuery; answer: ArrayBuffer }
   readonly scan: { ask: ScanQuery; answer: ArrayBuffer }
   readonly stats: { ask: undefined; answer: StoreStats }

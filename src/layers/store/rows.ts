@@ -5,6 +5,7 @@
  */
 import * as Result from "effect/Result"
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite"
+import type { ToldMessage } from "../../api/message-json.ts"
 import * as Bytes from "../../domain/bytes.ts"
 import type { Hashes } from "../../domain/hashing.ts"
 import type { Hlc } from "../../domain/hlc.ts"
@@ -50,6 +51,32 @@ export const prepareVisit = (db: DatabaseSync, sql: string) => {
     for (const row of statement.iterate(...values)) visit(row as unknown as Row)
   }
 }
+
+/**
+ * Runs what reads by several statements as one transaction: to take the locks and give them back takes as long as a short
+ * statement itself.
+ */
+export const makeAtOnce = (db: DatabaseSync) => {
+  const [begin, end] = [db.prepare("BEGIN"), db.prepare("COMMIT")]
+  return <A>(read: () => A): A => {
+    begin.run()
+    try {
+      return read()
+    } finally {
+      // an error of the disk may have ended it
+      if (db.isTransaction) end.run()
+    }
+  }
+}
+
+/** The number of the chat whose id is `?1`, where that is asked for once: by itself it would be a statement more. */
+export const chatSql = "(SELECT num FROM chats WHERE id = ?1)"
+
+/**
+ * A limit by a parameter. SQLite looks into a bare one when it plans, and therefore plans again at every call: a short
+ * statement then takes five times as long. Into a sum it does not look.
+ */
+export const limitBy = (parameter: string): string => `LIMIT ${parameter} + 0`
 
 export const blob = (value: SQLOutputValue | undefined): Uint8Array => {
   if (!(value instanceof Uint8Array)) throw new DamagedRow("a stored field is not bytes, or names what is not there")
@@ -117,6 +144,25 @@ export const messageOf = (names: Dictionary, row: Row): Message => {
     content,
     ...(peer === undefined ? undefined : { peer }),
     ...(control === undefined ? undefined : { control })
+  }
+}
+
+/** What a reader is told of a message: half of what is stored, and the chat is known. */
+export const toldColumns = "m.id, m.sender, m.hlc, m.ts, m.msg_type, m.content, m.control"
+
+/** Reads `toldColumns`. */
+export const toldOf = (names: Dictionary, chatId: Ids.ChatId, row: Row): ToldMessage => {
+  const content = Bytes.toText(blob(row[5]))
+  if (content === undefined) throw new DamagedRow(`message ${hex(row[0])} cannot be read: run verify`)
+  return {
+    id: hex<Ids.MessageId>(row[0]),
+    chatId,
+    sender: names.userName(integer(row[1])),
+    hlc: stamp(row[2]),
+    ts: integer(row[3]),
+    msgType: integer(row[4]),
+    content,
+    control: optional(row[6], blob)
   }
 }
 

@@ -13,6 +13,7 @@ import * as Answers from "./answers.ts"
 import { storeError } from "./errors.ts"
 import * as Lock from "./lock.ts"
 import { packBatch, packRecords, unpackRecords } from "./packing.ts"
+import * as ReadAnswers from "./read-answers.ts"
 import * as SyncAnswers from "./sync-answers.ts"
 import * as Thread from "./thread.ts"
 
@@ -58,6 +59,20 @@ const stream = (reader: Thread.Thread, query: StreamQuery): Effect.Effect<Stream
     return page
   })
 
+/** Most of what peers bring is new, and its slot free: whole records cross only where two must be compared. */
+const known = (
+  reader: Thread.Thread,
+  records: ReadonlyArray<Record>
+): Effect.Effect<ReadonlyArray<boolean>, StoreError> =>
+  Effect.gen(function*() {
+    const known = [...SyncAnswers.unpackFlags(yield* reader.call("taken", SyncAnswers.packSlots(records)))]
+    const rivals = records.filter((_, i) => known[i])
+    if (rivals.length === 0) return known
+    const verdicts = SyncAnswers.unpackFlags(yield* reader.call("known", packRecords(rivals)))
+    let next = 0
+    return known.map((taken) => taken && verdicts[next++]!)
+  })
+
 const make = (options: SqliteOptions) =>
   Effect.gen(function*() {
     const path = join(options.directory, "messages.sqlite")
@@ -76,7 +91,9 @@ const make = (options: SqliteOptions) =>
       writer === undefined ? Effect.fail(readonly) : Effect.suspend(() => body(writer))
     return Store.of({
       commit: (batch, aged) =>
-        writing((writer) => Effect.map(writer.call("commit", packBatch(batch, aged)), Answers.unpackCommit)),
+        writing((writer) =>
+          Effect.map(writer.call("commit", packBatch(batch, aged)), (answer) => Answers.unpackCommit(answer, batch))
+        ),
       collect: (aged, limit) => writing((writer) => writer.call("collect", { aged, limit })),
       reclaim: (pages) => writing((writer) => writer.call("reclaim", pages)),
       clock: inLine.call("clock", undefined),
@@ -85,18 +102,19 @@ const make = (options: SqliteOptions) =>
       digests: (query) => Effect.map(reader.call("digests", query), SyncAnswers.unpackDigests),
       pick: (domain, span, picks) => Effect.map(reader.call("pick", { domain, span, picks }), SyncAnswers.unpackPicked),
       stream: (query) => stream(reader, query),
-      known: (records) =>
-        Effect.suspend(() => Effect.map(reader.call("known", packRecords(records)), SyncAnswers.unpackKnown)),
+      known: (records) => known(reader, records),
       page: (query) => Effect.map(reader.call("page", query), all<Message>),
+      pageText: (query) => Effect.map(reader.call("pageText", query), ReadAnswers.unpackText),
       message: (id) => Effect.map(reader.call("messages", [id]), only<Message>),
       messages: (ids) => Effect.map(reader.call("messages", ids), all<Message>),
       op: (id) => Effect.map(reader.call("op", id), only<Op>),
       ops: (chatId) => Effect.map(reader.call("ops", chatId), all<Op>),
       read: (chatId, user) => Effect.map(reader.call("read", { chatId, reader: user }), only<Read>),
       identity: (address) => Effect.map(reader.call("identity", address), only<Identity>),
-      heads: (user, floor) => Effect.map(reader.call("heads", { user, floor }), Answers.unpackHeads),
-      unread: (queries) => reader.call("unread", queries),
-      headers: (query) => Effect.map(reader.call("headers", query), Answers.unpackHeaders),
+      heads: (query) => Effect.map(reader.call("heads", query), ReadAnswers.unpackHeads),
+      groups: (user) => Effect.map(reader.call("groups", user), ReadAnswers.unpackIds),
+      unread: (queries) => Effect.map(reader.call("unread", queries), ReadAnswers.unpackUnread),
+      headers: (query) => Effect.map(reader.call("headers", query), ReadAnswers.unpackHeaders),
       scan: (query) => Effect.map(reader.call("scan", query), unpackRecords),
       stats: reader.call("stats", undefined),
       // On a thread of its own: it reads everything, and pages must not wait for it.

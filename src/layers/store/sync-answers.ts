@@ -1,9 +1,11 @@
 /**
  * The answers for synchronisation, packed as those of `answers.ts` are.
  */
+import type * as Ids from "../../domain/ids.ts"
 import type { Kind } from "../../domain/record.ts"
 import type { DigestPage, StreamPage } from "../../services/Store.ts"
 import { Packer, Unpacker } from "./packing.ts"
+import type { Slot } from "./slots.ts"
 import type { Picked } from "./sync-reads.ts"
 
 const digestBytes = 32
@@ -61,14 +63,41 @@ export const unpackStream = (buffer: ArrayBuffer): StreamPage => {
   return next.length === 0 ? { records } : { records, next }
 }
 
-export const packKnown = (known: ReadonlyArray<boolean>): ArrayBuffer => {
-  const out = new Packer(4 + known.length)
-  out.u32(known.length)
-  for (const is of known) out.u8(is ? 1 : 0)
+/** Of each slot only what it is found by. */
+export const packSlots = (slots: ReadonlyArray<Slot>): ArrayBuffer => {
+  const out = new Packer(4 + slots.length * 33)
+  out.u32(slots.length)
+  for (const slot of slots) {
+    out.u8(kinds.indexOf(slot.kind))
+    if (slot.kind === "read") {
+      out.hex(slot.chatId, 32)
+      out.hex(slot.reader, 20)
+    } else if (slot.kind === "identity") out.hex(slot.address, 20)
+    else out.hex(slot.id, 32)
+  }
   return out.finish()
 }
 
-export const unpackKnown = (buffer: ArrayBuffer): ReadonlyArray<boolean> => {
-  const from = new Unpacker(buffer)
-  return list(from, () => from.u8() === 1)
+const unpackSlot = (from: Unpacker): Slot => {
+  const kind = kinds[from.u8()]!
+  switch (kind) {
+    case "message":
+    case "op":
+      return { kind, id: from.hex<Ids.MessageId & Ids.OpId>(32) }
+    case "read":
+      return { kind, chatId: from.hex<Ids.ChatId>(32), reader: from.hex<Ids.Address>(20) }
+    case "identity":
+      return { kind, address: from.hex<Ids.Address>(20) }
+  }
 }
+
+export const unpackSlots = (buffer: ArrayBuffer): ReadonlyArray<Slot> => {
+  const from = new Unpacker(buffer)
+  return list(from, () => unpackSlot(from))
+}
+
+export const packFlags = (flags: ReadonlyArray<boolean>): ArrayBuffer =>
+  Uint8Array.from(flags, (is) => is ? 1 : 0).buffer
+
+export const unpackFlags = (buffer: ArrayBuffer): ReadonlyArray<boolean> =>
+  Array.from(new Uint8Array(buffer), (is) => is === 1)

@@ -19,7 +19,7 @@ import { DamagedRow } from "./errors.ts"
 import { ages, kindsOf, type LeafHash } from "./leaf.ts"
 import { prefixOf } from "./packing.ts"
 import * as Rows from "./rows.ts"
-import { makeSlots } from "./slots.ts"
+import { makeSlots, type Slot } from "./slots.ts"
 
 export interface Picked {
   readonly records: ReadonlyArray<Wired>
@@ -30,6 +30,8 @@ export interface SyncReads {
   readonly digests: (query: DigestQuery) => DigestPage
   readonly pick: (domain: Domain, span: Span, picks: ReadonlyArray<Pick>) => Picked
   readonly stream: (query: StreamQuery) => StreamPage
+  /** For each slot whether something stands in it. */
+  readonly taken: (slots: ReadonlyArray<Slot>) => ReadonlyArray<boolean>
   readonly known: (records: ReadonlyArray<Record>) => ReadonlyArray<boolean>
 }
 
@@ -39,6 +41,9 @@ const bucketsAtOnceMax = 4_096
 const streamRowsMax = 4_096
 
 const nothing = new Uint8Array()
+
+/** The bucket of a row. */
+const bucketColumn = "(prefix >> 48) + 32768"
 
 /** Rows of one kind in a bucket and a span: `?1` to `?2` are prefixes, `?3` the highest stamp, `?4` the lowest. */
 const bucketSql = (kind: Kind, columns: string): string => {
@@ -50,21 +55,64 @@ const bucketSql = (kind: Kind, columns: string): string => {
 const bucketValues = (bucket: number, span: Span) =>
   [Rows.bucketStart(bucket), Rows.bucketEnd(bucket), Rows.boundOf(span.ceiling), Rows.above(span.floor)] as const
 
+/** Where the buckets end that follow one another from `at` on, of those that one call looks at. */
+const runEnd = (buckets: ReadonlyArray<number>, at: number): number => {
+  let end = at + 1
+  while (end < Math.min(buckets.length, bucketsAtOnceMax) && buckets[end] === buckets[end - 1]! + 1) end++
+  return end
+}
+
 const makeDigests = (db: DatabaseSync): SyncReads["digests"] => {
   const list = (domain: Domain) =>
     Rows.prepareRows(
       db,
       `${
         kindsOf[domain].map((kind) => `${bucketSql(kind, "digest")} AND digest > ?5`).join(" UNION ALL ")
-      } ORDER BY digest LIMIT ?6`
+      } ORDER BY digest ${Rows.limitBy("?6")}`
     )
   const lists = { messages: list("messages"), members: list("members"), identity: list("identity") }
+  const scan = (kind: Kind) =>
+    Rows.prepareRows(db, `${bucketSql(kind, `${bucketColumn}, digest`)} ORDER BY prefix ${Rows.limitBy("?5")}`)
+  const scans = { message: scan("message"), op: scan("op"), read: scan("read"), identity: scan("identity") }
+
+  /**
+   * The lists of buckets `from` to `to` (exclusive), in one statement a kind: most leaves of a sparse tree are empty, and
+   * a statement costs as much as several rows. `undefined`: there are more than `limit` digests.
+   */
+  const neighbours = (domain: Domain, span: Span, from: number, to: number, limit: number) => {
+    const found = Array.from({ length: to - from }, (): Array<Uint8Array> => [])
+    const [, , ceiling, floor] = bucketValues(from, span)
+    let left = limit
+    for (const kind of kindsOf[domain]) {
+      const rows = scans[kind].all(Rows.bucketStart(from), Rows.bucketEnd(to - 1), ceiling, floor, left + 1)
+      if (rows.length > left) return undefined
+      left -= rows.length
+      for (const row of rows) found[Rows.integer(row[0]) - from]!.push(Rows.blob(row[1]))
+    }
+    for (const digests of found) if (digests.length > 1) digests.sort(Bytes.compare)
+    return { lists: found, left }
+  }
+
   return ({ after, buckets, domain, limit, span }) => {
     const found: Array<ReadonlyArray<Uint8Array>> = []
     let left = limit
-    for (const bucket of buckets) {
-      if (left <= 0 || found.length >= bucketsAtOnceMax) return { lists: found, complete: false }
-      const above = found.length === 0 && after !== undefined ? after : nothing
+    /** Up to here buckets are looked at one by one: what was asked for before, or too full together. */
+    let singly = after === undefined ? 0 : 1
+    while (found.length < buckets.length) {
+      const at = found.length
+      if (left <= 0 || at >= bucketsAtOnceMax) return { lists: found, complete: false }
+      const bucket = buckets[at]!
+      if (at >= singly) {
+        const end = runEnd(buckets, at)
+        const together = neighbours(domain, span, bucket, bucket + end - at, left)
+        if (together !== undefined) {
+          found.push(...together.lists)
+          left = together.left
+          continue
+        }
+        singly = end
+      }
+      const above = at === 0 && after !== undefined ? after : nothing
       // One more than is wanted tells whether the list was cut.
       const rows = lists[domain].all(...bucketValues(bucket, span), above, left + 1)
       found.push(rows.slice(0, left).map((row) => Rows.blob(row[0])))
@@ -158,8 +206,10 @@ const streamSql = (kind: Kind): string => {
   const columns = kind === "message" ? Rows.messageColumns : "m.record"
   return `SELECT ${columns}, m.digest, m.hlc, m.prefix, m.id FROM ${table} m INDEXED BY ${table}_by_` + (kind === "op"
     ? `hlc WHERE m.hlc BETWEEN ?1 AND ?2 AND (m.hlc > ?1 OR m.prefix > ?3 OR (m.prefix = ?3 AND m.id > ?4))
-       ORDER BY m.hlc, m.prefix, m.id LIMIT ?5`
-    : `id WHERE m.prefix BETWEEN ?1 AND ?2 AND (m.prefix > ?1 OR m.id > ?3) ORDER BY m.prefix, m.id LIMIT ?4`)
+       ORDER BY m.hlc, m.prefix, m.id ${Rows.limitBy("?5")}`
+    : `id WHERE m.prefix BETWEEN ?1 AND ?2 AND (m.prefix > ?1 OR m.id > ?3) ORDER BY m.prefix, m.id ${
+      Rows.limitBy("?4")
+    }`)
 }
 
 const stampBytes = 8
@@ -214,6 +264,7 @@ export const makeSyncReads = (db: DatabaseSync, hashes: Hashes, leaf: LeafHash):
     digests: makeDigests(db),
     pick: makePick(db, makeEncode(db, names, leaf)),
     stream: makeStream(db, names, leaf),
+    taken: (wanted) => wanted.map((slot) => slots.find(slot) !== undefined),
     known: (records) =>
       records.map((record) => {
         const held = slots.find(record)

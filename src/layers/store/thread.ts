@@ -73,7 +73,14 @@ const deliver = (worker: Worker, path: string) => {
   }
 }
 
-const fresh = (): Worker => new Worker(file, { workerData: { compileCache: getCompileCacheDir() !== undefined } })
+/** What a thread allocates between two collections, MB, thrice over: without a bound it grows to four times as much. */
+const youngMbMax = 12
+
+const fresh = (): Worker =>
+  new Worker(file, {
+    workerData: { compileCache: getCompileCacheDir() !== undefined },
+    resourceLimits: { maxYoungGenerationSizeMb: youngMbMax }
+  })
 
 /** Threads that wait to be used. They keep no process alive. */
 const spares: Array<Worker> = []

@@ -41,7 +41,7 @@ export const makeTreeReads = (db: DatabaseSync): TreeReads => {
     count: Rows.prepareRows(
       db,
       `SELECT count(*) FROM (SELECT 1 FROM ${Rows.tableOf[kind]} INDEXED BY ${Rows.tableOf[kind]}_by_hlc
-        WHERE hlc BETWEEN ?1 AND ?2 LIMIT ?3)`
+        WHERE hlc BETWEEN ?1 AND ?2 ${Rows.limitBy("?3")})`
     )
   })
   const byStamp = { message: stamped("message"), read: stamped("read") }

@@ -1,0 +1,19 @@
+/**
+ * A message as the API's JSON, written by hand: pages are mostly messages, and a schema takes several times as long. A test
+ * holds it against `NodeApi.Message`.
+ */
+import * as Bytes from "../domain/bytes.ts"
+import * as Hlc from "../domain/hlc.ts"
+import type { MessageFields, MessageId } from "../domain/ids.ts"
+
+/** What a reader is told of a message. */
+export interface ToldMessage extends MessageFields {
+  readonly id: MessageId
+  readonly hlc: Hlc.Hlc
+}
+
+/** The keys and their order are those of the API's schema; absent fields are left out. */
+export const messageJson = ({ chatId, content, control, hlc, id, msgType, sender, ts }: ToldMessage): string =>
+  `{"msg_id":"0x${id}","chat_id":"0x${chatId}","sender":"0x${sender}","ts":${ts},"hlc":"${Hlc.toText(hlc)}",`
+  + `"msg_type":${msgType},"content":${JSON.stringify(content)}`
+  + (control === undefined ? "}" : `,"control":"${Bytes.toBase64(control)}"}`)

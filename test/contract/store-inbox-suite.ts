@@ -1,0 +1,156 @@
+/**
+ * The contract of `services/Store` for inboxes and for pages as text, for any adapter. Expectations come from
+ * `store-model.ts`.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Layer, Schema } from "effect"
+import { Message as MessageSchema } from "../../src/api/NodeApi.ts"
+import * as Hlc from "../../src/domain/hlc.ts"
+import { type Message, type Record, sizeOf } from "../../src/domain/record.ts"
+import { type ChatHead, type InboxPosition, Store, type StoreError } from "../../src/services/Store.ts"
+import * as Model from "./store-model.ts"
+import * as Make from "./store-records.ts"
+
+const users = [1, 2, 3, 4, 5, 6, 7, 8].map(Make.user)
+const chats = [Make.group(0), Make.group(1), ...[1, 2, 3, 4].map((n) => Make.dm(Make.user(1), Make.user(n)))]
+
+/** A user's records in many chats, of few stamps, so that places tie. */
+const inbox = (seed: number): ReadonlyArray<Record> => {
+  const from = Make.random(seed)
+  const hlc = () => Make.at(from.below(5))
+  return [
+    ...Array.from(
+      { length: 30 },
+      (_, i) => Make.message({ peer: Make.user(2 + i), hlc: hlc(), content: `${i}`, sender: Make.user(1) })
+    ),
+    ...Array.from({ length: 30 }, (_, i) => Make.op({ chatId: Make.group(i), hlc: hlc(), targets: [Make.user(1)] })),
+    ...Array.from({ length: 20 }, (_, i) => Make.message({ chatId: Make.group(i), hlc: hlc(), content: `group ${i}` })),
+    ...Array.from({ length: 5 }, (_, i) => Make.read({ peer: Make.user(2 + i), upTo: hlc(), hlc: hlc() }))
+  ]
+}
+
+const jsonOf = (message: Message): string => {
+  const { chatId, content, control, hlc, id, msgType, sender, ts } = message
+  const told = { msg_id: id, chat_id: chatId, sender, ts, hlc, msg_type: msgType, content }
+  return JSON.stringify(Schema.encodeSync(MessageSchema)(control === undefined ? told : { ...told, control }))
+}
+
+export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void => {
+  describe(`Store for inboxes (${name})`, () => {
+    const test = (what: string, body: Effect.Effect<void, StoreError, Store>) =>
+      it.effect(what, () => Effect.provide(body, layer), 60_000)
+
+    test(
+      "lists a user's chats by what is latest, page by page, from any place on",
+      Effect.gen(function*() {
+        const store = yield* Store
+        const records = inbox(5)
+        yield* store.commit(records, Hlc.zero)
+        const user = Make.user(1)
+        for (const floor of [Hlc.zero, Make.at(3), Make.at(9)]) {
+          const all = Model.heads(records, user, floor)
+          for (const limit of [1, 7, 100]) {
+            const walked: Array<ChatHead> = []
+            for (let below: InboxPosition | undefined;;) {
+              const page = yield* store.heads({ user, floor, below, limit })
+              assert.isAtMost(page.length, limit)
+              walked.push(...page)
+              if (page.length < limit) break
+              below = Model.placeOf(page.at(-1)!)
+            }
+            assert.deepStrictEqual(walked, all)
+          }
+          for (const after of all.filter((_, i) => i % 5 === 0).map(Model.placeOf)) {
+            const isLeft = (head: ChatHead) =>
+              head.kind === "group" || Model.comparePlaces(Model.placeOf(head), after) > 0
+            assert.deepStrictEqual(yield* store.heads({ user, floor, after, limit: 100 }), all.filter(isLeft))
+            const below = Model.placeOf(all[all.length >> 1]!)
+            const rest = all.slice((all.length >> 1) + 1).filter(isLeft)
+            assert.deepStrictEqual(yield* store.heads({ user, floor, after, below, limit: 4 }), rest.slice(0, 4))
+          }
+        }
+        const groups = [...yield* store.groups(user)].toSorted()
+        assert.deepStrictEqual(groups, Array.from({ length: 30 }, (_, i) => Make.group(i)).toSorted())
+        assert.deepStrictEqual(yield* store.groups(Make.user(77)), [])
+      })
+    )
+
+    test(
+      "agrees with a naive look about every user's chats",
+      Effect.gen(function*() {
+        const store = yield* Store
+        const came: Array<Record> = []
+        for (let round = 0; round < 4; round++) {
+          const batch = Make.manyRecords(700 + round, 60)
+          yield* store.commit(batch, Hlc.zero)
+          came.push(...batch)
+          const kept = Model.kept(came)
+          for (const user of users) {
+            const all = Model.heads(kept, user, Hlc.zero)
+            assert.deepStrictEqual(yield* store.heads({ user, floor: Hlc.zero, limit: 100 }), all)
+            const named = new Set(
+              kept.flatMap((record) =>
+                record.kind === "op" && [record.actor, ...record.targets].includes(user) ? [record.chatId] : []
+              )
+            )
+            assert.deepStrictEqual(new Set(yield* store.groups(user)), named)
+          }
+        }
+      })
+    )
+
+    test(
+      "counts what lies at a limit in the order of places",
+      Effect.gen(function*() {
+        const store = yield* Store
+        const messages = Array.from(
+          { length: 40 },
+          (_, i) => Make.message({ hlc: Make.at(i >> 3), content: `${i}`, sender: Make.user(2 + (i % 5)) })
+        )
+        yield* store.commit(messages, Hlc.zero)
+        for (const limit of [1, 3, 8, 11, 39, 40, 41]) {
+          const query = { chatId: Make.group(0), above: Hlc.zero, floor: Hlc.zero, reader: Make.user(2), limit }
+          const selected = Model.unread(messages, query)
+          const [counts] = yield* store.unread([query])
+          const told = counts!.map(({ count, sender }) => `${sender} ${count}`).toSorted()
+          const expected = [...Map.groupBy(selected, ({ sender }) => sender)]
+            .map(([sender, own]) => `${sender} ${own.length}`).toSorted()
+          assert.deepStrictEqual(told, expected)
+        }
+      })
+    )
+
+    test(
+      "gives pages as text: the JSON of the API, row by row",
+      Effect.gen(function*() {
+        const store = yield* Store
+        const odd = ["", "\0", "\"\\\b\u007f", "\u{feff}\u2028", "\u{1f600}", "\ufffd", "é", "x".repeat(32_768)]
+          .flatMap((content, i) => [
+            Make.message({ content, hlc: Make.at(i) }),
+            Make.message({ content, hlc: Make.at(i), control: Uint8Array.from({ length: i * 9 }, (_, j) => j * i) })
+          ])
+        const big = Array.from(
+          { length: 80 },
+          (_, i) => Make.message({ peer: Make.user(2), content: `${i} `.repeat(8_000), hlc: Make.at(i) })
+        )
+        const records = [...Make.manyRecords(11, 120), ...odd, ...big]
+        yield* store.commit(records, Hlc.zero)
+        for (const chatId of chats) {
+          for (const direction of ["before", "after"] as const) {
+            for (const limit of [1, 50, 500]) {
+              const query = { chatId, direction, floor: Hlc.zero, limit }
+              const page = yield* store.page(query)
+              assert.deepStrictEqual(
+                yield* store.pageText(query),
+                page.map((message) => {
+                  const { hlc, id, sender } = message
+                  return { hlc, id, sender, size: sizeOf(message), json: jsonOf(message) }
+                })
+              )
+            }
+          }
+        }
+      })
+    )
+  })
+}

@@ -1,0 +1,169 @@
+/** The inbox against a recount over all records, and what it looks at to be made. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, References } from "effect"
+import { messageJson } from "../../src/api/message-json.ts"
+import * as Hlc from "../../src/domain/hlc.ts"
+import * as Ids from "../../src/domain/ids.ts"
+import { type Message, type Op, opTypes, type Record, roles } from "../../src/domain/record.ts"
+import { noble } from "../../src/layers/crypto/hashes.ts"
+import { type InboxPosition, Store } from "../../src/services/Store.ts"
+import { Views } from "../../src/services/Views.ts"
+import { ModelFolds } from "../../src/testing/model/fold.ts"
+import { ModelViews, type ShownChat, shownMessage } from "../../src/testing/model/views.ts"
+import { Dice, Seed } from "../domain/records.ts"
+import { services, steering } from "./harness.ts"
+
+const node = "12D3KooWGzh8mCmvhYkjQg5gqLhQSnRy4bRkFkLhrTfAwB3VwF4c" as Ids.NodeId
+const user = (n: number) => n.toString(16).padStart(40, "0") as Ids.Address
+const reader = user(1)
+const others = [2, 3, 4, 5].map(user)
+
+/** Records of a little world that began a minute ago: ticks are ms, and stamps tie. */
+class World {
+  readonly records: Array<Record> = []
+  readonly #startMs = Date.now() - 60_000
+  #count = 0
+
+  #envelope(tick: number) {
+    return { node, sig: new Uint8Array(65), sigVersion: 1 as const, hlc: Hlc.make(this.#startMs + tick, 0) }
+  }
+
+  group(n: number): Ids.ChatId {
+    return Ids.groupChatId(noble, others[0]!, n.toString(16).padStart(32, "0") as Ids.Nonce)
+  }
+
+  op(n: number, tick: number, fields: Pick<Op, "op" | "targets"> & Partial<Op>): Op {
+    const { hlc, ...envelope } = this.#envelope(tick)
+    const nonce = fields.op === opTypes.create ? { nonce: n.toString(16).padStart(32, "0") as Ids.Nonce } : {}
+    const whole = {
+      ...envelope,
+      chatId: this.group(n),
+      actor: others[0]!,
+      ts: this.#startMs + this.#count++,
+      role: roles.member,
+      ...nonce,
+      ...fields
+    }
+    const op: Op = { kind: "op", id: Ids.opId(noble, whole), ...whole, hlc, stamp: new Uint8Array(64) }
+    this.records.push(op)
+    return op
+  }
+
+  message(place: number | Ids.Address, sender: Ids.Address, tick: number): Message {
+    const peer = typeof place === "number" ? undefined : sender === reader ? place : reader
+    const fields = {
+      chatId: typeof place === "number" ? this.group(place) : Ids.dmChatId(noble, reader, place),
+      sender,
+      ts: this.#startMs + this.#count++,
+      msgType: 0,
+      content: `${tick}`
+    }
+    const message: Message = {
+      kind: "message",
+      id: Ids.messageId(noble, fields),
+      ...fields,
+      ...this.#envelope(tick),
+      ...(peer === undefined ? {} : { peer })
+    }
+    this.records.push(message)
+    return message
+  }
+
+  read(place: number | Ids.Address, tick: number): void {
+    const peer = typeof place === "number" ? {} : { peer: place }
+    const fields = {
+      chatId: typeof place === "number" ? this.group(place) : Ids.dmChatId(noble, reader, place),
+      reader,
+      ts: this.#startMs + this.#count++,
+      upTo: Hlc.make(this.#startMs + tick, 0)
+    }
+    this.records.push({ kind: "read", id: Ids.readId(noble, fields), ...fields, ...this.#envelope(tick), ...peer })
+  }
+}
+
+/** Groups that people come to and leave, some of them silent, and direct conversations. */
+const worldOf = (dice: Dice): World => {
+  const world = new World()
+  const tick = () => dice.below(40)
+  for (let n = 0; n < 12; n++) {
+    world.op(n, dice.below(5), { op: opTypes.create, targets: others.filter(() => dice.coin()), title: `${n}` })
+    if (dice.below(5) > 0) world.op(n, tick(), { op: opTypes.add, targets: [reader] })
+    const live = world.records.filter((record) => record.kind === "op" && record.chatId === world.group(n)) as Array<Op>
+    for (let i = dice.below(3); i > 0; i--) {
+      const target = [reader, ...others][dice.below(5)]!
+      const observed = live.filter(({ targets }) => targets.includes(target)).map(({ id }) => `${id}${target}` as never)
+      const op = dice.coin() ? { op: opTypes.add } : { op: opTypes.remove, observed: observed.toSorted() }
+      live.push(world.op(n, tick(), { ...op, targets: [target] }))
+    }
+    for (let i = dice.below(6); i > 0; i--) world.message(n, [reader, ...others][dice.below(5)]!, tick())
+    if (dice.coin()) world.read(n, tick())
+  }
+  for (const peer of others) {
+    for (let i = dice.below(4); i > 0; i--) world.message(peer, dice.coin() ? reader : peer, tick())
+    if (dice.coin()) world.read(peer, tick())
+  }
+  return world
+}
+
+const inboxOf = Effect.fnUntraced(function*(limit: number) {
+  const views = yield* Views
+  const found: Array<ShownChat> = []
+  for (let after: InboxPosition | undefined;;) {
+    const page = yield* views.conversations(reader, { after, limit })
+    assert.isAtMost(page.conversations.length, limit)
+    for (const { capped, newest, place, title, unread } of page.conversations) {
+      found.push({
+        chatId: place.chatId,
+        peer: place.kind === "dm" ? place.peer : undefined,
+        title,
+        newest: newest && shownMessage(newest.id, newest),
+        unread,
+        capped
+      })
+    }
+    if (page.next === undefined) return found
+    assert.strictEqual(page.conversations.length, limit)
+    after = page.next
+  }
+})
+
+describe("the inbox", () => {
+  it.live.prop("is that of a recount, in pages of any length", [Seed], ([seed]) => {
+    const world = worldOf(new Dice(seed))
+    const expected = new ModelViews(world.records, Date.now(), new ModelFolds()).inbox(reader)
+    return Effect.gen(function*() {
+      yield* (yield* Store).commit(world.records, Hlc.zero)
+      for (const limit of [1, 2, 5, 50]) assert.deepStrictEqual(yield* inboxOf(limit), expected)
+      const views = yield* Views
+      for (let n = 0; n < 12; n++) {
+        const [place, query] = [{ kind: "group", chatId: world.group(n) }, { direction: "before", limit: 3 }] as const
+        const told = Effect.map(views.history(reader, place, query), ({ messages, next }) => ({
+          messages: messages.map(messageJson),
+          next
+        }))
+        assert.deepStrictEqual(
+          yield* Effect.result(views.historyText(reader, place, query)),
+          yield* Effect.result(told)
+        )
+      }
+    }).pipe(Effect.provide(services(steering())), Effect.provideService(References.MinimumLogLevel, "None"))
+  }, { arbitrary: { runs: 40 }, timeout: 120_000 })
+
+  it.live("loads the groups of its page, not all that a user is in", () => {
+    const steer = steering()
+    const world = new World()
+    for (let n = 0; n < 300; n++) {
+      world.op(n, 0, { op: opTypes.create, targets: [reader] })
+      world.message(n, others[0]!, 1 + n)
+    }
+    return Effect.gen(function*() {
+      yield* (yield* Store).commit(world.records, Hlc.zero)
+      const page = yield* (yield* Views).conversations(reader, { limit: 10 })
+      assert.deepStrictEqual(
+        page.conversations.map(({ place }) => place.chatId),
+        Array.from({ length: 10 }, (_, i) => world.group(299 - i))
+      )
+      assert.isAtMost(steer.loads, 11)
+    }).pipe(Effect.provide(services(steer)))
+  }, 60_000)
+})
