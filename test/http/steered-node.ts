@@ -3,7 +3,7 @@
  * steers, requests byte for byte, and one way to look at an error answer.
  */
 import { afterAll, assert, beforeAll } from "@effect/vitest"
-import { generateKeyPair } from "@libp2p/crypto/keys"
+import { generateKeyPair, generateKeyPairFromSeed } from "@libp2p/crypto/keys"
 import { Clock, Effect, Exit, Latch, Layer, Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { connect } from "node:net"
@@ -81,19 +81,30 @@ export interface Steered extends Running {
 
 /** A node in memory. `atMs`: where its clock stands; absent: it runs. `holds`: what is held stays so at its end. */
 export const steered = (
-  options: { readonly limits?: Partial<IngestLimits>; readonly atMs?: number; readonly holds?: boolean } = {}
+  options: {
+    readonly limits?: Partial<IngestLimits>
+    readonly atMs?: number
+    readonly holds?: boolean
+    /** Of the node's key; absent: any. */
+    readonly seed?: Uint8Array
+    /** How the API is served; absent: as a node does. */
+    readonly serve?: typeof Server.layer
+  } = {}
 ): Effect.Effect<Steered, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = new SteeredClock(yield* Clock.Clock, options.atMs)
     const gate = Latch.makeUnsafe(true)
     const limits = { ...defaultIngestLimits, ...unhurried, ...options.limits }
-    const key = yield* Effect.promise(() => generateKeyPair("Ed25519"))
+    const { seed, serve = Server.layer } = options
+    const key = yield* Effect.promise(() =>
+      seed === undefined ? generateKeyPair("Ed25519") : generateKeyPairFromSeed("Ed25519", seed)
+    )
     const layerStore = Layer.effect(
       Store,
       Effect.map(Store, (store) =>
         Store.of({ ...store, commit: (batch, aged) => gate.whenOpen(store.commit(batch, aged)) }))
     ).pipe(Layer.provide(layerMemory))
-    const graph = Server.layer({ host: "127.0.0.1", port: 0, network: "", limits }).pipe(
+    const graph = serve({ host: "127.0.0.1", port: 0, network: "", limits }).pipe(
       Layer.provideMerge(layerCore(limits)),
       Layer.provideMerge(Layer.merge(layerStore, layerAlone)),
       Layer.provideMerge(Layer.succeed(NodeKey, fromPrivateKey(key))),

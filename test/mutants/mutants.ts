@@ -164,7 +164,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     "who waits for a commit is never answered",
     edit(
       "layers/http/answers.ts",
-      "Effect.timeoutOrElse({ duration: seconds * 1_000, orElse: () => Effect.succeed(false) })",
+      "Effect.timeoutOrElse({ duration: seconds * 1_000, orElse: () => Effect.succeed(202) })",
       "Effect.andThen(Effect.never)"
     )
   ),

@@ -9,6 +9,7 @@ import { RecentIds, windowMs } from "../../src/layers/node/recent-ids.ts"
 import { Acceptor } from "../../src/services/Acceptor.ts"
 import { Groups } from "../../src/services/Groups.ts"
 import { HybridClock } from "../../src/services/HybridClock.ts"
+import { Ingest } from "../../src/services/Ingest.ts"
 import { Writer } from "../../src/services/Writer.ts"
 import { user } from "../http/fixture.ts"
 import { gate, steering, unsynced } from "./harness.ts"
@@ -110,7 +111,7 @@ describe("the memory of recent ids", () => {
   const entry = (ms: number) => ({ hlc: Hlc.make(ms, 0), ticket: 1, variant: 0 })
 
   it("covers stamps that were early before it began, and no others", () => {
-    const recent = new RecentIds(10, 0)
+    const recent = new RecentIds(10, { steadyMs: 0, wallMs: now })
     const clocks = { steadyMs: 1_000, wallMs: now + 1_000 }
     assert.isFalse(recent.covers(Hlc.make(now + driftMsMax, 0), clocks))
     assert.isTrue(recent.covers(Hlc.make(now + driftMsMax + 1, 0), clocks))
@@ -120,7 +121,7 @@ describe("the memory of recent ids", () => {
   })
 
   it("keeps an id for the window, leaves out old stamps, and says when too many came", () => {
-    const recent = new RecentIds(2, 0)
+    const recent = new RecentIds(2, { steadyMs: 0, wallMs: now })
     recent.add("old", entry(now - windowMs), { steadyMs: 0, wallMs: now })
     assert.isUndefined(recent.get("old"))
     recent.add("a", entry(now), { steadyMs: 0, wallMs: now })
@@ -133,5 +134,87 @@ describe("the memory of recent ids", () => {
     assert.isUndefined(recent.get("a"))
     assert.isFalse(recent.isComplete(windowMs + 1))
     assert.isTrue(recent.isComplete(2 * windowMs + 1))
+  })
+
+  const id = (head: string) => head.padEnd(64, "0")
+
+  it("does not know what may be stored before it is told, and for the window where it is not told", () => {
+    const recent = new RecentIds(10, { steadyMs: 0, wallMs: now })
+    assert.isTrue(recent.mayBeStored(id("ab"), { steadyMs: windowMs - 1, wallMs: now }))
+    assert.isFalse(recent.mayBeStored(id("ab"), { steadyMs: windowMs, wallMs: now }))
+  })
+
+  it("asks about ids in the buckets of the start only, and about all while the clock is behind the start", () => {
+    const recent = new RecentIds(10, { steadyMs: 0, wallMs: now })
+    recent.seed([0xabcd, 0xffff])
+    const asked = (head: string, wallMs = now) => recent.mayBeStored(id(head), { steadyMs: 0, wallMs })
+    assert.deepStrictEqual(["abcd", "abcdff", "ffffff"].map((head) => asked(head)), [true, true, true])
+    assert.deepStrictEqual(["abcc", "abce", "abccff", "abce00", "0000", "fffe"].map((head) => asked(head)), [
+      false,
+      false,
+      false,
+      false,
+      false,
+      false
+    ])
+    assert.isTrue(asked("0000", now - 1))
+  })
+
+  it("still knows that an id may be stored when too many came to remember it, for the window", () => {
+    const recent = new RecentIds(1, { steadyMs: 0, wallMs: now })
+    recent.seed([])
+    const times = (steadyMs: number) => ({ steadyMs, wallMs: now + steadyMs })
+    const ids = [1, 2, 3, 4].map((n) => id(`0${n}`))
+    for (const each of ids) recent.add(each, entry(now), times(0))
+    assert.isUndefined(recent.get(ids[0]!))
+    assert.isTrue(ids.every((each) => recent.mayBeStored(each, times(0))))
+    assert.isFalse(recent.mayBeStored(id("05"), times(0)))
+    recent.add(id("06"), entry(now), times(windowMs))
+    assert.isTrue(ids.every((each) => recent.mayBeStored(each, times(windowMs))))
+    recent.add(id("07"), entry(now), times(2 * windowMs))
+    assert.isFalse(ids.some((each) => recent.mayBeStored(each, times(2 * windowMs))))
+  })
+})
+
+describe("what was stored before the start", () => {
+  /** As far as a request reaches back: 30 s of its window, and 90 s of a stamp from the author's time. */
+  const reachMs = 120_000
+  const stampedAt = (ms: number) => dm(alice, bob, `stamped ${ms}`, { ts: now + ms, hlc: Hlc.make(now + ms, 0) })
+
+  it.effect("is looked up again where a request can reach it, and nothing else is", () => {
+    const steer = steering()
+    const within = stampedAt(1 - reachMs)
+    const before = stampedAt(-reachMs - 1)
+    steer.stored = [within, before]
+    return run(
+      Effect.gen(function*() {
+        const acceptor = yield* Acceptor
+        yield* Effect.yieldNow
+        yield* TestClock.adjust(1)
+        assert.isTrue(acceptor.mayBeStored(within.id))
+        assert.isFalse(acceptor.mayBeStored(before.id))
+        const later = dm(alice, bob, "later", at)
+        assert.isFalse(acceptor.mayBeStored(later.id))
+        acceptor.step(undefined, (accept) => accept(later))
+        assert.isTrue(acceptor.mayBeStored(later.id))
+      }),
+      steer
+    )
+  })
+
+  it.effect("gives a repeated write its first answer", () => {
+    const steer = steering()
+    const first = dm(alice, bob, "first", at)
+    steer.stored = [first]
+    return run(
+      Effect.gen(function*() {
+        yield* TestClock.adjust(1)
+        const ingest = yield* Ingest
+        const receipt = yield* ingest.receipt({ kind: "message", id: first.id })
+        assert.deepStrictEqual(receipt, { id: first.id, hlc: first.hlc, ticket: 0 })
+        assert.isUndefined(yield* ingest.receipt({ kind: "message", id: dm(alice, bob, "second", at).id }))
+      }),
+      steer
+    )
   })
 })

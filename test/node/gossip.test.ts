@@ -116,10 +116,12 @@ describe("announcing", () => {
           gossip.announce(record)
           yield* settle
         }
+        yield* TestClock.adjust(3)
+        yield* settle
         assert.strictEqual(network.published.length, 1)
         yield* TestClock.adjust(5)
         yield* settle
-        assert.strictEqual(network.published.length, 2)
+        assert.deepStrictEqual(network.published.map((payload) => recordsOf(payload).length), [1, 2])
       })
     ))
 

@@ -1,7 +1,9 @@
 /** The services of a node over a store that a test can hold, break and release. No HTTP, no disk, no threads. */
 import { Deferred, Effect, Layer } from "effect"
+import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
 import { defaultIngestLimits, type IngestLimits } from "../../src/domain/limits.ts"
+import type { Record } from "../../src/domain/record.ts"
 import { signedDigest, stringToSign } from "../../src/domain/signature.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import * as Hashing from "../../src/layers/crypto/hashing.ts"
@@ -31,6 +33,8 @@ import { sign, type User } from "../http/fixture.ts"
 
 /** What a test does to the store: an effect that runs before each call of that name. */
 export interface Steering {
+  /** What the store holds before the node starts. */
+  stored: ReadonlyArray<Record>
   commit: Effect.Effect<void, StoreError>
   ops: Effect.Effect<void, StoreError>
   /** How often ops were loaded. */
@@ -40,6 +44,7 @@ export interface Steering {
 }
 
 export const steering = (): Steering => ({
+  stored: [],
   commit: Effect.void,
   ops: Effect.void,
   loads: 0,
@@ -49,7 +54,7 @@ export const steering = (): Steering => ({
 const steered = (steer: Steering) =>
   Layer.effect(
     Store,
-    Effect.map(Store, (store) =>
+    Effect.map(Effect.tap(Store, (store) => store.commit(steer.stored, Hlc.zero)), (store) =>
       Store.of({
         ...store,
         commit: (batch, aged) =>

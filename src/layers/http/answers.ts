@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
-import type { Conversation as ConversationJson, Message as MessageJson } from "../../api/NodeApi.ts"
+import { messageJson } from "../../api/message-json.ts"
 import * as Bytes from "../../domain/bytes.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import type { ChatId, MessageId } from "../../domain/ids.ts"
@@ -11,36 +11,67 @@ import type { Message } from "../../domain/record.ts"
 import { InvalidRequest } from "../../domain/refusal.ts"
 import type { Receipt } from "../../services/Ingest.ts"
 import type { Position } from "../../services/Store.ts"
-import type { Conversation, InboxPosition } from "../../services/Views.ts"
+import type { Conversation, HistoryText, InboxPosition, Views } from "../../services/Views.ts"
 import { Writer } from "../../services/Writer.ts"
 import { Draining } from "./draining.ts"
 
-/** A record's own keys, without those that are undefined: absent fields are left out of answers. */
-const present = <A extends object>(fields: A): A =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as A
+/** What a call is answered: JSON as text, so that nobody builds objects which are only to be written down. */
+export interface Answer {
+  readonly status: number
+  readonly body: string
+  /** Of `Prefer: wait`, when it was asked for: how long, s. */
+  readonly waitedSeconds?: number | undefined
+  /** s. */
+  readonly retryAfter?: number | undefined
+}
 
-export const messageOf = (message: Message): typeof MessageJson.Type =>
-  present({
-    msg_id: message.id,
-    chat_id: message.chatId,
-    sender: message.sender,
-    ts: message.ts,
-    hlc: message.hlc,
-    msg_type: message.msgType,
-    content: message.content,
-    control: message.control
-  }) as typeof MessageJson.Type
+/** The headers of an answer, beside those of its body. */
+export const headersOf = ({ retryAfter, waitedSeconds }: Answer): { readonly [name: string]: string } | undefined =>
+  waitedSeconds !== undefined
+    ? { "preference-applied": `wait=${waitedSeconds}` }
+    : retryAfter !== undefined
+    ? { "retry-after": String(retryAfter) }
+    : undefined
 
-export const conversationOf = (conversation: Conversation): typeof ConversationJson.Type =>
-  present({
-    kind: conversation.place.kind,
-    chat_id: conversation.place.chatId,
-    peer: conversation.place.kind === "dm" ? conversation.place.peer : undefined,
-    title: conversation.title === "" ? undefined : conversation.title,
-    newest: conversation.newest === undefined ? null : messageOf(conversation.newest),
-    unread: conversation.unread,
-    unread_capped: conversation.capped ? true : undefined
-  }) as typeof ConversationJson.Type
+export const contentType = "application/json"
+
+/** An answer as a server of Effect sends it. */
+export const toResponse = (answer: Answer): HttpServerResponse.HttpServerResponse => {
+  const headers = headersOf(answer)
+  return HttpServerResponse.text(answer.body, {
+    status: answer.status,
+    contentType,
+    ...(headers === undefined ? {} : { headers })
+  })
+}
+
+/** The keys and their order are those of the API's schema; absent fields are left out. */
+const conversationJson = ({ capped, newest, place, title, unread }: Conversation): string =>
+  `{"kind":"${place.kind}","chat_id":"0x${place.chatId}"`
+  + (place.kind === "dm" ? `,"peer":"0x${place.peer}"` : "")
+  + (title === undefined || title === "" ? "" : `,"title":${JSON.stringify(title)}`)
+  + `,"newest":${newest === undefined ? "null" : messageJson(newest)},"unread":${unread}`
+  + (capped ? `,"unread_capped":true}` : "}")
+
+const nextJson = (cursor: string | undefined): string => cursor === undefined ? "null" : `"${cursor}"`
+
+/** A page of messages, which are text already. */
+export const historyAnswer = ({ messages, next }: HistoryText): Answer => ({
+  status: 200,
+  body: `{"messages":[${messages.join(",")}],"next":${nextJson(next && positionCursor(next))}}`
+})
+
+type Inbox = Effect.Success<ReturnType<Views["Service"]["conversations"]>>
+
+/** A page of the inbox. */
+export const inboxAnswer = ({ conversations, next }: Inbox): Answer => ({
+  status: 200,
+  body: `{"conversations":[${conversations.map(conversationJson).join(",")}],"next":${
+    nextJson(next && inboxCursor(next))
+  }}`
+})
+
+export const messageAnswer = (message: Message): Answer => ({ status: 200, body: messageJson(message) })
 
 /** No node stamps as late (the year 6429), and stores keep stamps as signed numbers of 64 bits. */
 const stampEnd = 1n << 63n
@@ -75,31 +106,34 @@ export const readInboxPosition = (cursor: string): Effect.Effect<InboxPosition |
 
 /** Seconds of `Prefer: wait=<seconds>` (RFC 7240), capped; 0 when not asked for. Other preferences are not for us. */
 const waitSeconds = (prefer: string | undefined): number => {
-  for (const preference of prefer?.split(",") ?? []) {
+  if (prefer === undefined) return 0
+  for (const preference of prefer.split(",")) {
     const found = /^\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(;.*)?$/i.exec(preference)
     if (found !== null) return Math.min(Number(found[1]), waitSecondsMax)
   }
   return 0
 }
 
-/** Answers a write: 202 at once, or 201 after its commit when the caller waits for it, and it comes in time and before the
- * server ends. */
-export const taken = Effect.fnUntraced(function*(
-  receipt: Receipt<string>,
-  body: { readonly [key: string]: string },
-  prefer: string | undefined
-) {
-  const seconds = waitSeconds(prefer)
+/** Answers writes: 202 at once, or 201 after the commit when the caller waits for it, and it comes in time and before the
+ * server ends. `ids`: the keys before the stamp, and their hex. */
+export const makeTaken = Effect.gen(function*() {
   const writer = yield* Writer
   const { over } = yield* Draining
-  const committed = seconds > 0 && (yield* writer.committed(receipt.ticket).pipe(
-    Effect.as(true),
-    Effect.raceFirst(Effect.as(over, false)),
-    Effect.timeoutOrElse({ duration: seconds * 1_000, orElse: () => Effect.succeed(false) })
-  ))
-  const answer = HttpServerResponse.jsonUnsafe(
-    { ...body, hlc: Hlc.toText(receipt.hlc) },
-    { status: committed ? 201 : 202 }
-  )
-  return seconds > 0 ? HttpServerResponse.setHeader(answer, "preference-applied", `wait=${seconds}`) : answer
+  return (
+    receipt: Receipt<string>,
+    ids: { readonly [key: string]: string },
+    prefer: string | undefined
+  ): Effect.Effect<Answer> => {
+    let body = "{"
+    for (const key in ids) body += `"${key}":"0x${ids[key]}",`
+    body += `"hlc":"${Hlc.toText(receipt.hlc)}"}`
+    const seconds = waitSeconds(prefer)
+    if (seconds === 0) return Effect.succeed({ status: 202, body })
+    return writer.committed(receipt.ticket).pipe(
+      Effect.as(201),
+      Effect.raceFirst(Effect.as(over, 202)),
+      Effect.timeoutOrElse({ duration: seconds * 1_000, orElse: () => Effect.succeed(202) }),
+      Effect.map((status) => ({ status, body, waitedSeconds: seconds }))
+    )
+  }
 })

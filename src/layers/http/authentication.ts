@@ -10,13 +10,13 @@ import { Authentication, Credentials, type SignedHeaders } from "../../api/Authe
 import { parseAddress } from "../../domain/ids.ts"
 import { type IngestLimits, tsMsEnd } from "../../domain/limits.ts"
 import { parseNodeId } from "../../domain/node-id.ts"
-import { InvalidRequest, Overloaded, Unauthenticated } from "../../domain/refusal.ts"
+import { InvalidRequest, Unauthenticated } from "../../domain/refusal.ts"
 import { parseSignature } from "../../domain/signature.ts"
 import { Authenticator } from "../../services/Authenticator.ts"
-import * as Metrics from "../node/metrics.ts"
 import * as Body from "./body.ts"
+import { InFlight } from "./in-flight.ts"
 
-type Headers = { readonly [name: string]: string | undefined }
+export type Headers = { readonly [name: string]: string | undefined }
 
 const missing = (field: string) =>
   new Unauthenticated({ reason: "missing-header", field, message: `the header ${field} is missing` })
@@ -24,29 +24,28 @@ const malformed = (field: string, message: string) =>
   new Unauthenticated({ reason: "malformed-header", field, message: `${field}: ${message}` })
 
 /** Reads the signature headers; their shape only. */
-const readHeaders = (headers: Headers): Result.Result<SignedHeaders, Unauthenticated> => {
-  const found: { [name: string]: string } = {}
-  for (const name of ["X-User", "X-Ts", "X-Node", "X-Sig"]) {
-    const value = headers[name.toLowerCase()]
-    if (value === undefined || value === "") return Result.fail(missing(name))
-    found[name] = value
-  }
-  const user = parseAddress(found["X-User"]!)
+export const readHeaders = (headers: Headers): Result.Result<SignedHeaders, Unauthenticated> => {
+  const { "x-node": xNode, "x-sig": xSig, "x-ts": xTs, "x-user": xUser } = headers
+  if (!xUser) return Result.fail(missing("X-User"))
+  if (!xTs) return Result.fail(missing("X-Ts"))
+  if (!xNode) return Result.fail(missing("X-Node"))
+  if (!xSig) return Result.fail(missing("X-Sig"))
+  const user = parseAddress(xUser)
   if (Result.isFailure(user)) return Result.fail(malformed("X-User", user.failure))
-  const ts = Number(found["X-Ts"])
-  if (!/^[1-9][0-9]*$/.test(found["X-Ts"]!) || ts >= tsMsEnd) {
+  const ts = Number(xTs)
+  if (!/^[1-9][0-9]*$/.test(xTs) || ts >= tsMsEnd) {
     return Result.fail(malformed("X-Ts", "expected ms since the epoch, in digits, below 2^48"))
   }
-  const node = parseNodeId(found["X-Node"]!)
+  const node = parseNodeId(xNode)
   if (Result.isFailure(node)) return Result.fail(malformed("X-Node", node.failure))
   const version = headers["x-sig-version"] ?? "1"
   if (version !== "1" && version !== "2") return Result.fail(malformed("X-Sig-Version", "expected 1 or 2"))
-  const sig = parseSignature(found["X-Sig"]!)
+  const sig = parseSignature(xSig)
   if (Result.isFailure(sig)) return Result.fail(malformed("X-Sig", sig.failure))
   return Result.succeed({
     user: user.success,
     ts,
-    node: found["X-Node"]! as SignedHeaders["node"],
+    node: xNode as SignedHeaders["node"],
     sig: sig.success,
     sigVersion: version === "1" ? 1 : 2
   })
@@ -55,7 +54,8 @@ const readHeaders = (headers: Headers): Result.Result<SignedHeaders, Unauthentic
 const json = "application/json"
 
 /** A body is JSON; other media types, and JSON in another character set, are refused. */
-const contentTypeProblem = (value: string | undefined): boolean => {
+export const contentTypeProblem = (value: string | undefined): boolean => {
+  if (value === json) return false
   if (value === undefined) return true
   const [type, ...parameters] = value.toLowerCase().split(";").map((part) => part.trim())
   return type !== json || parameters.some((each) => each.startsWith("charset") && !/^charset="?utf-8"?$/.test(each))
@@ -66,20 +66,9 @@ export const layer = (limits: IngestLimits) =>
     Authentication,
     Effect.gen(function*() {
       const authenticator = yield* Authenticator
-      const metrics = yield* Metrics.make
-      let inFlight = 0
-
-      const overloaded = Effect.suspend(() => {
-        metrics.refused("in-flight")
-        return Effect.fail(
-          new Overloaded({
-            reason: "in-flight",
-            message: `this node already works on ${limits.inFlightMax} requests; try again`,
-            retry_after: 1
-          })
-        )
-      })
-      const leave = Effect.sync(() => metrics.inFlight(--inFlight))
+      const inFlight = yield* InFlight
+      const enter = Effect.suspend(() => inFlight.enter() ? Effect.void : Effect.fail(inFlight.refuse()))
+      const leave = Effect.sync(inFlight.leave)
 
       const credentials = Effect.fnUntraced(function*(hasBody: boolean, hasQuery: boolean) {
         const request = yield* HttpServerRequest.HttpServerRequest
@@ -99,13 +88,8 @@ export const layer = (limits: IngestLimits) =>
       return Authentication.of((httpEffect, { endpoint }) => {
         const hasBody = endpoint.payload.size > 0
         const checked = credentials(hasBody, endpoint.query !== undefined)
-        return Effect.gen(function*() {
-          if (inFlight >= limits.inFlightMax) return yield* overloaded
-          metrics.inFlight(++inFlight)
-          return yield* Effect.flatMap(checked, (claim) => Effect.provideService(httpEffect, Credentials, claim)).pipe(
-            Effect.ensuring(leave)
-          )
-        })
+        const entered = Effect.flatMap(checked, (claim) => Effect.provideService(httpEffect, Credentials, claim))
+        return Effect.andThen(enter, Effect.ensuring(entered, leave))
       })
     })
   )

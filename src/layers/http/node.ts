@@ -86,7 +86,7 @@ export const layer = (options: NodeOptions) =>
         sharedMs
       )
 
-      const peers = yield* shared(Effect.sync(lookAtPeers), sharedMs)
+      const peers = yield* shared(lookAtPeers, sharedMs)
 
       const standing: Effect.Effect<Standing> = Effect.gen(function*() {
         const { failing } = writer.stats()

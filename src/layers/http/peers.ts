@@ -9,6 +9,7 @@ import { Network, type Peer } from "../../services/Network.ts"
 import { PeerClocks } from "../../services/PeerClocks.ts"
 import { type CatchUp, type PeerSync, type Round, Sync } from "../../services/Sync.ts"
 import { type Snapshot, Trees } from "../../services/Trees.ts"
+import { hashed } from "../node/tree-snapshots.ts"
 
 export type PeersJson = typeof NodePeers.Type
 
@@ -56,7 +57,7 @@ const rootsOf = (snapshot: Snapshot) => ({
 
 const byId = (a: { readonly id: string }, b: { readonly id: string }): number => a.id < b.id ? -1 : a.id > b.id ? 1 : 0
 
-/** A function that looks at all of it. */
+/** Looks at all of it. */
 export const make = Effect.gen(function*() {
   const network = yield* Network
   const trees = yield* Trees
@@ -65,14 +66,15 @@ export const make = Effect.gen(function*() {
   const intake = yield* Intake
   const gossip = yield* Gossip
 
-  return (): PeersJson => {
+  return Effect.gen(function*() {
     const synced = new Map(sync.peers().map((peer) => [peer.peer, peer]))
     const horizonMs = trees.horizonMs()
     const snapshot = horizonMs === undefined ? undefined : trees.at(horizonMs)
+    if (snapshot !== undefined) yield* hashed(snapshot)
     const catchUp = sync.catchUp()
     const clock = clocks.check()
     const { waiting, waitingBytes } = intake.stats()
-    return {
+    const found: PeersJson = {
       ...(snapshot === undefined ? {} : rootsOf(snapshot)),
       records: each((domain) => trees.count(domain)),
       ...(catchUp === undefined ? {} : { catch_up: catchUpOf(catchUp) }),
@@ -81,5 +83,6 @@ export const make = Effect.gen(function*() {
       gossip_queued: gossip.stats().queued,
       peers: network.peers().toSorted(byId).map((peer) => peerOf(peer, synced.get(peer.id)))
     }
-  }
+    return found
+  })
 })

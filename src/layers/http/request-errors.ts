@@ -42,7 +42,7 @@ const setRetryAfter = (seconds: number) =>
   )
 
 /** Whether an `Accept` header takes `type`. Quality 0 is a no. */
-const accepts = (accept: string | undefined, type: string): boolean => {
+export const accepts = (accept: string | undefined, type: string): boolean => {
   if (accept === undefined || accept.trim() === "") return true
   const family = `${type.split("/")[0]}/*`
   return accept.toLowerCase().split(",").some((range) => {

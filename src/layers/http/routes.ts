@@ -18,6 +18,9 @@ import * as Metrics from "../node/metrics.ts"
 import { version } from "../version.ts"
 import * as Authentication from "./authentication.ts"
 import * as Conversations from "./conversations.ts"
+import * as Cors from "./cors.ts"
+import * as Direct from "./direct.ts"
+import * as InFlight from "./in-flight.ts"
 import * as Node from "./node.ts"
 import * as RequestErrors from "./request-errors.ts"
 import * as Users from "./users.ts"
@@ -105,19 +108,29 @@ const layerOwnHostOnly = HttpRouter.middleware(
 /** What the document and the reference page show beside the schema. */
 const described = NodeApi.annotate(OpenApi.Version, version)
 
+/** The API's endpoints, behind `around`. */
+const layerEndpoints = <A, E, R>(options: RoutesOptions, around: Layer.Layer<A, E, R>) =>
+  HttpApiBuilder.layer(described, { openapiPath: "/openapi.json" }).pipe(
+    Layer.provide([
+      Conversations.layerDialogs,
+      Conversations.layerGroups,
+      Users.layer,
+      Node.layer(options)
+    ]),
+    Layer.provide([Authentication.layer(options.limits), RequestErrors.layer, around])
+  )
+
+/** The API without its short way: slower, and the measure of what that answers. */
+export const layerBySchema = (options: RoutesOptions) =>
+  Layer.merge(layerEndpoints(options, Layer.empty), layerOtherMethods).pipe(
+    Layer.provideMerge(InFlight.layer(options.limits))
+  )
+
 /** The API itself, without its documentation. Building it waits for nothing but what it is given. */
 export const layerApi = (options: RoutesOptions) =>
-  Layer.merge(
-    HttpApiBuilder.layer(described, { openapiPath: "/openapi.json" }).pipe(
-      Layer.provide([
-        Conversations.layerDialogs,
-        Conversations.layerGroups,
-        Users.layer,
-        Node.layer(options)
-      ]),
-      Layer.provide([Authentication.layer(options.limits), RequestErrors.layer])
-    ),
-    layerOtherMethods
+  Layer.merge(layerEndpoints(options, Direct.layerMiddleware(options.limits)), layerOtherMethods).pipe(
+    Layer.provideMerge(Direct.layer(options.limits)),
+    Layer.provideMerge(InFlight.layer(options.limits))
   )
 
 /** The API with its documentation, whose script is loaded when this is built: mount it in any `HttpRouter`. */
@@ -152,13 +165,7 @@ export const layerNotFound = HttpRouter.middleware(
 )
 
 /** Any page of any origin may ask: signatures authenticate, not cookies. */
-export const layerCors = HttpRouter.cors({
-  allowedOrigins: ["*"],
-  allowedMethods: ["GET", "POST", "PUT", "DELETE", "OPTIONS"],
-  allowedHeaders: ["content-type", "prefer", "x-user", "x-ts", "x-node", "x-sig", "x-sig-version", "last-event-id"],
-  exposedHeaders: ["retry-after", "preference-applied"],
-  maxAge: 86_400
-})
+export const layerCors = Cors.layer
 
 /** Counts answers by status, and logs what should never happen. */
 export const layerCounted = HttpRouter.middleware(

@@ -1,9 +1,10 @@
 /** The node's own HTTP server. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
-import { createServer } from "node:http"
 import * as Draining from "./draining.ts"
+import * as Listener from "./listener.ts"
 import { layerCors, layerCounted, layerNotFound, layerRoutes, type RoutesOptions } from "./routes.ts"
 
 /** A whole request must have come by then, so that slow senders do not pile up. */
@@ -19,19 +20,23 @@ export interface ServerOptions extends RoutesOptions {
 
 /** Serves the API on `host:port`; `HttpServer` tells where it listens. */
 export const layer = (options: ServerOptions) =>
-  HttpRouter.serve(
-    Layer.mergeAll(layerRoutes(options), layerNotFound, layerCors, layerCounted),
-    { disableLogger: true, disableListenLog: true }
-  ).pipe(
-    Draining.layer,
-    Layer.provideMerge(NodeHttpServer.layer(
-      () =>
-        createServer({
-          requestTimeout: requestMsMax,
-          headersTimeout: requestMsMax,
-          connectionsCheckingInterval: 1_000,
-          keepAliveTimeout: 65_000
-        }),
-      { host: options.host, port: options.port, gracefulShutdownTimeout: shutdownMsMax }
-    ))
-  )
+  Layer.unwrap(Effect.sync(() => {
+    const server = new Listener.FirstServer({
+      requestTimeout: requestMsMax,
+      headersTimeout: requestMsMax,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: 65_000
+    })
+    const app = Listener.layer(server).pipe(Layer.provideMerge(layerRoutes(options)))
+    return HttpRouter.serve(
+      Layer.mergeAll(app, layerNotFound, layerCors, layerCounted),
+      { disableLogger: true, disableListenLog: true }
+    ).pipe(
+      Draining.layer,
+      Layer.provideMerge(NodeHttpServer.layer(() => server, {
+        host: options.host,
+        port: options.port,
+        gracefulShutdownTimeout: shutdownMsMax
+      }))
+    )
+  }))

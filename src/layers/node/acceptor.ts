@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { Hashing } from "../../domain/hashing.ts"
 import * as Hlc from "../../domain/hlc.ts"
+import * as Horizon from "../../domain/horizon.ts"
 import type { ChatId } from "../../domain/ids.ts"
 import type { Op, Record } from "../../domain/record.ts"
 import * as Retention from "../../domain/retention.ts"
@@ -12,6 +13,7 @@ import * as Variants from "../../domain/variants.ts"
 import { Acceptor } from "../../services/Acceptor.ts"
 import { Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
+import { Store } from "../../services/Store.ts"
 import { type Ticket, Writer } from "../../services/Writer.ts"
 import { type Now, RecentIds, type Remembered, variantOf } from "./recent-ids.ts"
 
@@ -33,7 +35,16 @@ export const layer = Layer.effect(
       steadyMs: Number(time.monotonicTimeNanosUnsafe() / 1_000_000n),
       wallMs: clock.wall()
     })
-    const recent = new RecentIds(recentMax, now().steadyMs)
+    const store = yield* Store
+    const recent = new RecentIds(recentMax, now())
+    // until it is here, and where it does not come, the store is asked about each write for a while
+    yield* store.recent(Horizon.lastStamp(recent.seedMs)).pipe(
+      Effect.map(({ value }) => recent.seed(value.map(({ bucket }) => bucket))),
+      Effect.catch((error) =>
+        Effect.logWarning("what was stored shortly before the start is not known", error.message)
+      ),
+      Effect.forkScoped
+    )
     const watchers = new Set<(chatId: ChatId) => void>()
 
     /** Of a slot still to be written: what retention takes away does not hold it (SPEC §5.3). */
@@ -87,6 +98,7 @@ export const layer = Layer.effect(
         }
       },
       recent: (id) => recent.get(id),
+      mayBeStored: (id) => recent.mayBeStored(id, now()),
       isComplete: () => recent.isComplete(now().steadyMs),
       knows: (record) => {
         if (isPending(record)) return true

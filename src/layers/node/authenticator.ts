@@ -20,7 +20,10 @@ import { ReplayCache } from "./replay.ts"
 /** A clock is looked at again after this, however wrong it is. */
 const retrySecondsMax = 300
 
-/** What the cache keeps of a write: its answer, once there is one. A request keeps nothing. */
+/**
+ * What the cache keeps of a write: its answer, once there is one. A request keeps nothing. A write's key is the id of its
+ * record, which is made of its author, its time and its kind, as the signed string is (SPEC §2, §3).
+ */
 type Answer = Deferred.Deferred<Exit.Exit<unknown, unknown>> | "request"
 
 export const layer = (limits: IngestLimits) =>
@@ -41,30 +44,22 @@ export const layer = (limits: IngestLimits) =>
           (address) => address !== undefined && Bytes.equalConstantTime(address, claim.user)
         )
 
-      /** Checks the signature, and tells the key under which its use is remembered. */
-      const prove = Effect.fnUntraced(function*(claim: Claim, purpose: Signature.Purpose, digest: string) {
-        const text = Signature.stringToSign(purpose, claim.ts, node.id, digest)
-        const signed = Signature.signedDigest(hashes, claim.sigVersion, text)
-        const v = claim.sig[64] as 0 | 1
-        const worked = (yield* recovers(claim, signed, v))
-          ? v
-          : (yield* recovers(claim, signed, otherV(v)))
-          ? otherV(v)
-          : undefined
-        if (worked === undefined) {
-          return yield* new Unauthenticated({
-            reason: "bad-signature",
-            message: `the signature is not 0x${claim.user}'s over this call: check the five signed lines, and that ` +
-              "method, path, query and body are as signed"
-          })
-        }
-        const sig = claim.sig.slice()
-        sig[64] = worked
-        return {
-          proof: { ...claim, sig, purpose, digest } as unknown as Proof,
-          key: Bytes.toHex(hashes.blake3(Bytes.fromText(`${claim.user}\n${text}`)))
-        }
-      })
+      /** Checks the signature. One recovery; the other v only if that gives somebody else (SPEC §3). */
+      const prove = (claim: Claim, purpose: Signature.Purpose, digest: string): Effect.Effect<Proof, Unauthenticated> =>
+        Effect.suspend(() => {
+          const text = Signature.stringToSign(purpose, claim.ts, node.id, digest)
+          const signed = Signature.signedDigest(hashes, claim.sigVersion, text)
+          const v = claim.sig[64] as 0 | 1
+          const proofWith = (sig: Uint8Array) => ({ ...claim, sig, purpose, digest }) as unknown as Proof
+          return Effect.flatMap(recovers(claim, signed, v), (worked) =>
+            worked
+              ? Effect.succeed(proofWith(claim.sig))
+              : Effect.flatMap(
+                recovers(claim, signed, otherV(v)),
+                (other) =>
+                  other ? Effect.succeed(proofWith(withV(claim.sig, otherV(v)))) : Effect.fail(badSignature(claim))
+              ))
+        })
 
       /** Pays for a call and remembers it, in one step; what stands in the way, if anything. */
       const admit = (key: string, claim: Claim, answer: Answer): RateLimited | Overloaded | undefined => {
@@ -107,37 +102,42 @@ export const layer = (limits: IngestLimits) =>
         )
       })
 
-      const used = new Unauthenticated({
-        reason: "replayed",
-        message: "this signature was used before: sign again, with another X-Ts"
-      })
+      /** The key under which the use of a request's signature is remembered. A write's is the id of its record. */
+      const keyOf = (claim: Claim, digest: string): string =>
+        Bytes.toHex(hashes.blake3(Bytes.fromText(`${claim.user}\n${claim.ts}\n${digest}`)))
 
       return Authenticator.of({
-        check: Effect.fnUntraced(function*(claim) {
-          if (claim.node !== node.id) {
-            return yield* new Unauthenticated({
-              reason: "wrong-node",
-              message: `signed for another node: this one is ${node.id}`,
-              node: node.id
-            })
-          }
-          const now = clock.wall()
-          if (Math.abs(claim.ts - now) > requestMsMax) {
-            return yield* new Unauthenticated({
-              reason: "expired",
-              message: `X-Ts is ${Math.abs(claim.ts - now)} ms ${claim.ts < now ? "behind" : "ahead of"} this node's ` +
-                `clock, ${requestMsMax} ms are allowed: check your clock`,
-              time: now
-            })
-          }
-        }),
+        check: (claim) =>
+          Effect.suspend(() => {
+            if (claim.node !== node.id) {
+              return Effect.fail(
+                new Unauthenticated({
+                  reason: "wrong-node",
+                  message: `signed for another node: this one is ${node.id}`,
+                  node: node.id
+                })
+              )
+            }
+            const now = clock.wall()
+            if (Math.abs(claim.ts - now) <= requestMsMax) return Effect.void
+            return Effect.fail(
+              new Unauthenticated({
+                reason: "expired",
+                message:
+                  `X-Ts is ${Math.abs(claim.ts - now)} ms ${claim.ts < now ? "behind" : "ahead of"} this node's ` +
+                  `clock, ${requestMsMax} ms are allowed: check your clock`,
+                time: now
+              })
+            )
+          }),
 
-        request: Effect.fnUntraced(function*(claim, digest) {
-          const { key, proof } = yield* prove(claim, "request", digest)
-          if (replay.isForgotten(claim.ts)) return yield* forgotten
-          const refusal = replay.get(key, claim.ts) === undefined ? admit(key, claim, "request") : used
-          return refusal === undefined ? proof : yield* refusal
-        }),
+        request: (claim, digest) =>
+          Effect.flatMap(prove(claim, "request", digest), (proof) => {
+            if (replay.isForgotten(claim.ts)) return forgotten
+            const key = keyOf(claim, digest)
+            const refusal = replay.get(key, claim.ts) === undefined ? admit(key, claim, "request") : used()
+            return refusal === undefined ? Effect.succeed(proof) : Effect.fail(refusal)
+          }),
 
         write: <A, E, R, E2, R2>(
           claim: Claim,
@@ -146,14 +146,12 @@ export const layer = (limits: IngestLimits) =>
           perform: (proof: Proof) => Effect.Effect<A, E, R>,
           stored: Effect.Effect<A | undefined, E2, R2>
         ) =>
-          Effect.flatMap(prove(claim, kind, digest), ({ key, proof }) => {
+          Effect.flatMap(prove(claim, kind, digest), (proof) => {
             type Answered = Effect.Effect<A, E | E2 | Unauthenticated | RateLimited | Overloaded, R | R2>
 
-            const run = Effect.gen(function*() {
-              const known = yield* stored
-              if (known !== undefined) return known
-              if (replay.isForgotten(claim.ts)) return yield* forgotten
-              return yield* perform(proof)
+            const run: Answered = Effect.flatMap(stored, (known): Answered => {
+              if (known !== undefined) return Effect.succeed(known)
+              return replay.isForgotten(claim.ts) ? forgotten : perform(proof)
             })
 
             /** Waits for the first call with this signature; if that fails, this one is the first. */
@@ -164,16 +162,16 @@ export const layer = (limits: IngestLimits) =>
               )
 
             const attempt: Answered = Effect.flatten(Effect.uninterruptible(Effect.suspend(() => {
-              const first = replay.get(key, claim.ts)
+              const first = replay.get(digest, claim.ts)
               if (first !== undefined) return Effect.succeed(follow(first as Exclude<Answer, "request">))
               const answer = Deferred.makeUnsafe<Exit.Exit<unknown, unknown>>()
-              const refusal = admit(key, claim, answer)
+              const refusal = admit(digest, claim, answer)
               if (refusal !== undefined) return Effect.succeed(Effect.fail(refusal) as Answered)
               return Effect.exit(run).pipe(
                 Effect.tap((exit) =>
                   Effect.sync(() => {
                     // what failed may be tried again with the same signature
-                    if (Exit.isFailure(exit)) replay.delete(key, claim.ts)
+                    if (Exit.isFailure(exit)) replay.delete(digest, claim.ts)
                     Deferred.doneUnsafe(answer, Exit.succeed(exit))
                   })
                 )
@@ -186,3 +184,23 @@ export const layer = (limits: IngestLimits) =>
   )
 
 const otherV = (v: 0 | 1): 0 | 1 => v === 0 ? 1 : 0
+
+/** Another array: the claim stays as it came. */
+const withV = (sig: Uint8Array, v: 0 | 1): Uint8Array => {
+  const own = sig.slice()
+  own[64] = v
+  return own
+}
+
+const badSignature = (claim: Claim): Unauthenticated =>
+  new Unauthenticated({
+    reason: "bad-signature",
+    message: `the signature is not 0x${claim.user}'s over this call: check the five signed lines, and that ` +
+      "method, path, query and body are as signed"
+  })
+
+const used = (): Unauthenticated =>
+  new Unauthenticated({
+    reason: "replayed",
+    message: "this signature was used before: sign again, with another X-Ts"
+  })

@@ -143,6 +143,22 @@ export const layer = (limits: IngestLimits) =>
         }
       }
 
+      /** What the store knows of it. */
+      const storedReceipt = Effect.fnUntraced(function*(sought: Sought) {
+        const { id } = sought
+        const record = yield* Effect.mapError(stored(sought), unavailable)
+        if (record?.id === id) return { id, hlc: record.hlc, ticket: 0 }
+        if (sought.kind === "identity" && record !== undefined && record.ts >= sought.ts) {
+          // a signature dated ahead may have been used before a restart, and replaced since
+          return yield* new Unauthenticated({
+            reason: "replayed",
+            message: "a newer identity is stored than this one was signed: sign again",
+            time: clock.wall()
+          })
+        }
+        return undefined
+      })
+
       return Ingest.of({
         message: (place, fields, proof) =>
           Effect.suspend(() => {
@@ -219,23 +235,15 @@ export const layer = (limits: IngestLimits) =>
           return { id, ...accepted }
         }),
 
-        receipt: Effect.fnUntraced(function*(sought) {
-          const { id } = sought
-          const accepted = acceptor.recent(id)
-          if (accepted !== undefined) return { id, hlc: accepted.hlc, ticket: accepted.ticket }
-          if (acceptor.isComplete()) return undefined
-          const record = yield* Effect.mapError(stored(sought), unavailable)
-          if (record?.id === id) return { id, hlc: record.hlc, ticket: 0 }
-          if (sought.kind === "identity" && record !== undefined && record.ts >= sought.ts) {
-            // a signature dated ahead may have been used before a restart, and replaced since
-            return yield* new Unauthenticated({
-              reason: "replayed",
-              message: "a newer identity is stored than this one was signed: sign again",
-              time: clock.wall()
-            })
-          }
-          return undefined
-        })
+        receipt: (sought) =>
+          Effect.suspend(() => {
+            const { id } = sought
+            const accepted = acceptor.recent(id)
+            if (accepted !== undefined) return Effect.succeed({ id, hlc: accepted.hlc, ticket: accepted.ticket })
+            // an identity may also have been replaced, by one of another id
+            const isNew = sought.kind === "identity" ? acceptor.isComplete() : !acceptor.mayBeStored(id)
+            return isNew ? Effect.undefined : storedReceipt(sought)
+          })
       })
     })
   )

@@ -76,12 +76,16 @@ const layerWith = (limits: WaitingLimits) =>
 
       const isAged = (record: Record): boolean => Retention.isAged(record, Retention.cutoffMs(clock.wall()))
 
-      /** What can be said before any signature is checked, which is the dear part. */
-      const firstLook = (record: Record): Judgement | undefined => {
+      /**
+       * What can be said before any signature is checked, which is the dear part: a judgement, that it is `new`, or that the
+       * store must be asked whether it is.
+       */
+      const firstLook = (record: Record): Judgement | "new" | "ask" => {
         const problem = Acceptance.formProblem(hashes, record)
         if (problem !== undefined) return invalid(`${problem.field} ${problem.message}`)
         if (isAged(record)) return is("aged")
-        return acceptor.knows(record) === true ? is("known") : undefined
+        const known = acceptor.knows(record)
+        return known === undefined ? "ask" : known ? is("known") : "new"
       }
 
       /** Whether a mark that is stored still holds its slot: an aged one does not (SPEC §5.3), which the store does not ask. */
@@ -111,10 +115,10 @@ const layerWith = (limits: WaitingLimits) =>
         if (records.length === 0) return []
         const signatures = records.map((record) => Acceptance.signaturesOf(hashes, record))
         const stamps = signatures.flatMap(({ stamp }) => stamp ?? [])
-        const [authors, stamped] = yield* Effect.all([
-          verifier.recoverAll(signatures.map(({ recovery }) => recovery)),
-          stamps.length === 0 ? Effect.succeed([]) : verifier.verifyNodeAll(stamps)
-        ], { concurrency: 2 })
+        const recovered = verifier.recoverAll(signatures.map(({ recovery }) => recovery))
+        const [authors, stamped] = stamps.length === 0
+          ? [yield* recovered, []]
+          : yield* Effect.all([recovered, verifier.verifyNodeAll(stamps)], { concurrency: 2 })
         let next = 0
         return signatures.map(({ author, stamp }, i) => {
           const isStamped = stamp === undefined || stamped[next++] === true
@@ -206,6 +210,13 @@ const layerWith = (limits: WaitingLimits) =>
         return places
       }
 
+      /** By kind, not one by one: records come by the hundred. */
+      const count = (judgements: ReadonlyArray<Judgement>): void => {
+        const counts = new Map<Judgement["_tag"], number>()
+        for (const { _tag } of judgements) counts.set(_tag, (counts.get(_tag) ?? 0) + 1)
+        for (const [tag, records] of counts) metrics.judged(tag, records)
+      }
+
       const itemOf = (record: Record, source: NodeId): Item => ({
         source,
         value: record,
@@ -217,14 +228,18 @@ const layerWith = (limits: WaitingLimits) =>
         records: ReadonlyArray<Record>,
         from: { readonly peer: NodeId; readonly room: "wait" | "now"; readonly whole?: boolean }
       ) {
-        const judgements: Array<Judgement | undefined> = records.map(firstLook)
+        const asked: Array<number> = []
+        const judgements: Array<Judgement | undefined> = records.map((record, i) => {
+          const look = firstLook(record)
+          if (look === "ask") asked.push(i)
+          return typeof look === "string" ? undefined : look
+        })
         const spoilt = () => from.whole === true && judgements.some((judgement) => judgement?._tag === "invalid")
         const open = () => records.flatMap((_, i) => judgements[i] === undefined ? [i] : [])
 
         // without room the dear part would be for nothing
         const isShut = from.room === "now" && !writer.hasRoom()
         if (!spoilt() && !isShut) {
-          const asked = open().filter((i) => acceptor.knows(records[i]!) === undefined)
           const stored = yield* areStored(asked.map((i) => records[i]!))
           for (let at = 0; at < asked.length; at++) if (stored[at]) judgements[asked[at]!] = is("known")
 
@@ -237,10 +252,8 @@ const layerWith = (limits: WaitingLimits) =>
         }
         if (spoilt()) {
           const why = judgements.flatMap((judgement) => judgement?._tag === "invalid" ? judgement.why : [])[0]!
-          return records.map(() => {
-            metrics.judged("invalid")
-            return invalid(why)
-          })
+          metrics.judged("invalid", records.length)
+          return records.map(() => invalid(why))
         }
 
         const proven = isShut ? [] : open()
@@ -249,11 +262,9 @@ const layerWith = (limits: WaitingLimits) =>
           yield* settle(chatId, items, from.room, (item, judgement) => judgements[places.get(item)!] = judgement)
         }
         measure()
-        return judgements.map((judgement) => {
-          const told = judgement ?? is("full")
-          metrics.judged(told._tag)
-          return told
-        })
+        const told = judgements.map((judgement) => judgement ?? is("full"))
+        count(told)
+        return told
       })
 
       /** Runs `f`; what goes wrong, a defect too, is told, and must not end the retrying, nor keep others from it. */

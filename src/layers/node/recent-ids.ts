@@ -5,20 +5,31 @@
  *
  * Rule: only records stamped within the window are remembered. Older ones come from anti-entropy or are replayed, and
  * would only push out what is asked for.
+ *
+ * Of which ids were never accepted more is known: a filter over all that came (`id-filter.ts`) holds those as well that were
+ * pushed out, and the buckets of what was stored shortly before the start. It takes the place of a question to the store, which
+ * costs more than all else that a write takes on the event loop.
  */
-import * as Bytes from "../../domain/bytes.ts"
+import { ByteSink } from "../../domain/byte-sink.ts"
 import type { Hashes } from "../../domain/hashing.ts"
 import { type Hlc, physicalMs } from "../../domain/hlc.ts"
 import { driftMsMax, requestMsMax, stampMsMax } from "../../domain/limits.ts"
 import type { Record } from "../../domain/record.ts"
 import { observedBytes } from "../../domain/signature.ts"
 import type { Accepted } from "../../services/Acceptor.ts"
+import { IdFilter } from "./id-filter.ts"
 
 /**
  * A repeated write has the time of the first one, so the first came at most this long ago: the request window now, and
  * before it the distance of a stamp from the author's time and from the wall clock.
  */
 export const windowMs = requestMsMax + stampMsMax + driftMsMax
+
+/**
+ * A request repeats no record that was stamped longer ago than this: by its window, and the distance of a stamp from the
+ * author's time.
+ */
+const reachMs = requestMsMax + stampMsMax
 
 export interface Remembered extends Accepted {
   /** {@link variantOf}. */
@@ -30,14 +41,15 @@ export interface Remembered extends Accepted {
  * long as the memory lasts, and no longer: nobody gains from making such.
  */
 export const variantOf = (hashes: Hashes, record: Record): number => {
-  const envelope = [Bytes.fromText(record.node), Bytes.u8(record.sigVersion), record.sig]
-  const digest = hashes.blake3(
-    Bytes.concat(record.kind === "op" ? [...envelope, observedBytes(record.observed), record.stamp] : envelope)
-  )
+  const sink = envelope.begin().text(record.node).u8(record.sigVersion).bytes(record.sig)
+  if (record.kind === "op") sink.bytes(observedBytes(record.observed)).bytes(record.stamp)
+  const digest = hashes.blake3(sink.view())
   let bits = 0
   for (let i = 0; i < 6; i++) bits = bits * 256 + digest[i]!
   return bits
 }
+
+const envelope = new ByteSink(1024)
 
 /** Both clocks, ms: one that does not go back, and the wall clock. */
 export interface Now {
@@ -52,14 +64,31 @@ export class RecentIds {
   private rotatedMs: number
   /** Since when every id is here. */
   private completeMs: number
+  private readonly filter: IdFilter
+  private readonly startMs: number
+  private isSeeded = false
 
-  constructor(entriesMax: number, steadyMs: number) {
+  constructor(entriesMax: number, { steadyMs, wallMs }: Now) {
     this.entriesMax = entriesMax
     this.rotatedMs = steadyMs
     this.completeMs = steadyMs
+    this.filter = new IdFilter(windowMs, steadyMs)
+    this.startMs = wallMs
+  }
+
+  /** Only what is stamped above this and was stored before the start can be repeated after it, ms. */
+  get seedMs(): number {
+    return this.startMs - reachMs
+  }
+
+  /** Takes in the buckets of everything stamped above {@link seedMs} that was stored before the start. */
+  seed(buckets: Iterable<number>): void {
+    for (const bucket of buckets) this.filter.addBucket(bucket)
+    this.isSeeded = true
   }
 
   add(id: string, accepted: Remembered, { steadyMs, wallMs }: Now): void {
+    this.filter.add(id, steadyMs)
     if (wallMs - physicalMs(accepted.hlc) >= windowMs) return
     if (this.current.size >= this.entriesMax || steadyMs - this.rotatedMs >= windowMs) {
       if (this.previous.size > 0) this.completeMs = Math.max(this.completeMs, this.rotatedMs)
@@ -72,6 +101,15 @@ export class RecentIds {
 
   get(id: string): Remembered | undefined {
     return this.current.get(id) ?? this.previous.get(id)
+  }
+
+  /**
+   * Whether the record of this id, which is not here, may have been accepted where a request can repeat it. While the wall clock
+   * is behind the start, requests reach further back than what was read then.
+   */
+  mayBeStored(id: string, { steadyMs, wallMs }: Now): boolean {
+    if (!this.isSeeded && !this.isComplete(steadyMs)) return true
+    return wallMs < this.startMs || this.filter.has(id)
   }
 
   /** Whether an id that is not here was not accepted within the window either. */

@@ -3,11 +3,23 @@
  * want roots only. A copy is made when a tree is asked for, or just before the trees change under a snapshot that is
  * still in somebody's hands.
  */
+import * as Effect from "effect/Effect"
 import * as Horizon from "../../domain/horizon.ts"
 import type { MerkleTree } from "../../domain/merkle.ts"
 import { type Domain, domains } from "../../domain/record.ts"
 import type { Snapshot } from "../../services/Trees.ts"
 import type { TreeHistory } from "./tree-history.ts"
+
+/** Nodes of trees hashed between two turns of the event loop: one or two milliseconds (FAILURES 13). */
+const hashedAtOnce = 128
+
+/** Hashes the trees of a snapshot before their roots are asked for, some nodes at a time. */
+export const hashed = (snapshot: Snapshot): Effect.Effect<void> =>
+  Effect.whileLoop({
+    while: () => !snapshot.refresh(hashedAtOnce),
+    body: () => Effect.yieldNow,
+    step: () => undefined
+  })
 
 interface Part {
   root: Uint8Array | undefined
@@ -29,18 +41,31 @@ class Held implements Snapshot {
     this.span = Horizon.spanAt(horizonMs)
   }
 
+  /** The tree that says what this one would, without a copy where it can: not to be given to anybody. */
+  #view(domain: Domain): MerkleTree {
+    return this.#parts.get(domain)!.tree === undefined && !this.#lost && this.#history.isBase(domain, this.horizonMs)
+      ? this.#history.line(domain).base.tree
+      : this.tree(domain)
+  }
+
+  refresh(limit: number): boolean {
+    return domains.every((domain) => {
+      const { root, tree } = this.#parts.get(domain)!
+      if (root !== undefined) return true
+      // what a copy is made of first: it is hashed before it is copied, at once
+      const isOwn = tree !== undefined || this.#lost
+      return (isOwn || this.#history.line(domain).base.tree.refresh(limit)) && this.#view(domain).refresh(limit)
+    })
+  }
+
   root(domain: Domain): Uint8Array {
     const part = this.#parts.get(domain)!
-    part.root ??= part.tree === undefined && !this.#lost && this.#history.isBase(domain, this.horizonMs)
-      ? this.#history.line(domain).base.tree.root()
-      : this.tree(domain).root()
+    part.root ??= this.#view(domain).root()
     return part.root.slice()
   }
 
   count(domain: Domain): number {
-    return this.#parts.get(domain)!.tree === undefined && !this.#lost && this.#history.isBase(domain, this.horizonMs)
-      ? this.#history.line(domain).base.tree.count
-      : this.tree(domain).count
+    return this.#view(domain).count
   }
 
   tree(domain: Domain): MerkleTree {

@@ -15,6 +15,7 @@ import * as Descent from "../../domain/merkle-descent.ts"
 import { type Domain, domains } from "../../domain/record.ts"
 import * as Frames from "../../domain/sync-frames.ts"
 import type { Snapshot } from "../../services/Trees.ts"
+import { hashed } from "../node/tree-snapshots.ts"
 import * as CatchUp from "./catch-up.ts"
 import * as Comparison from "./comparison.ts"
 import { bucketDigests } from "./digests.ts"
@@ -52,6 +53,7 @@ const greet = Effect.fnUntraced(function*(ground: Rounds.Ground, line: Line.Line
   if (offered === undefined) {
     return yield* new Line.RoundError({ reason: "unready", message: "the trees of this node are being built" })
   }
+  yield* hashed(offered)
   const sentMs = ground.clock.wall()
   yield* line.send(Rounds.hello(ground, offered))
   const frame = yield* line.receive
@@ -72,6 +74,7 @@ const greet = Effect.fnUntraced(function*(ground: Rounds.Ground, line: Line.Line
   if (theirs.horizonMs > offered.horizonMs) return yield* Line.malformed("it answered with a later horizon")
   const snapshot = theirs.horizonMs === offered.horizonMs ? offered : ground.trees.at(theirs.horizonMs)
   if (snapshot === undefined) return yield* Rounds.refused("horizon", `no tree at its horizon ${theirs.horizonMs}`)
+  yield* hashed(snapshot)
   return { offered, snapshot, theirs }
 })
 

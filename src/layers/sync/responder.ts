@@ -12,6 +12,7 @@ import { domains } from "../../domain/record.ts"
 import * as Frames from "../../domain/sync-frames.ts"
 import type { Pick } from "../../services/Store.ts"
 import type { Snapshot } from "../../services/Trees.ts"
+import { hashed } from "../node/tree-snapshots.ts"
 import { bucketDigests, digestPage } from "./digests.ts"
 import * as Line from "./line.ts"
 import * as Rounds from "./rounds.ts"
@@ -89,6 +90,7 @@ const greet = Effect.fnUntraced(function*(ground: Rounds.Ground, line: Line.Line
   if (snapshot === undefined) {
     return yield* refuse(ground, line, "horizon", `no tree at its horizon ${theirs.horizonMs}, the newest is ${ours}`)
   }
+  yield* hashed(snapshot)
   yield* line.send(Rounds.hello(ground, snapshot))
   return { snapshot, theirs }
 })

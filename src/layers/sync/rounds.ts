@@ -22,8 +22,8 @@ import * as Line from "./line.ts"
 const judgedAtOnce = 128
 /** Slices under judgement at once, where their order is of no matter: threads check signatures meanwhile. */
 const slicesAtOnce = 3
-/** Records decoded between two turns of the event loop: some milliseconds. */
-const decodedAtOnce = 64
+/** Records decoded between two turns of the event loop: about a millisecond. */
+const decodedAtOnce = 128
 
 /**
  * Judging what one frame brought, and waiting for room in the writer's queue, takes at most this long: less than a peer
