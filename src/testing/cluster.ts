@@ -25,6 +25,7 @@ import { Store } from "../services/Store.ts"
 import { Verifier } from "../services/Verifier.ts"
 import { Disk, type DiskConditions } from "./disk.ts"
 import * as HttpDoor from "./http/door.ts"
+import type { MeshOptions } from "./network/mesh.ts"
 import { type Conditions, SimulatedNetwork } from "./network/network.ts"
 import { layerKey } from "./node.ts"
 import type { Finding, Observer } from "./observer.ts"
@@ -55,6 +56,8 @@ export interface ClusterOptions {
   /** Errors that nodes may log beside those of disks that fail, since the run puts in what they are about. */
   readonly expected?: RegExp | undefined
   readonly network?: Conditions | undefined
+  /** For more nodes than a few: not all are connected, and gossip keeps to a mesh. */
+  readonly mesh?: MeshOptions | undefined
   readonly disk?: DiskConditions | undefined
   /** Of each node's clock; absent: right. */
   readonly clock?: ((node: number) => ClockFault) | undefined
@@ -233,7 +236,8 @@ export class Cluster {
       hashes,
       random: this.random.part("network"),
       trace: this.trace,
-      conditions: options.network
+      conditions: options.network,
+      mesh: options.mesh
     })
   }
 

@@ -5,6 +5,7 @@ import type { NodeId } from "../../domain/ids.ts"
 import type * as Net from "../../services/Network.ts"
 import type { Life } from "../virtual-time.ts"
 import { Pipe } from "./pipe.ts"
+import type { Traffic } from "./traffic.ts"
 
 /** One life of a node, as the network sees it. */
 export interface Machine {
@@ -27,6 +28,7 @@ export interface Machine {
 
 /** What a link asks of its network. */
 interface Ways {
+  readonly traffic: Traffic
   isCut(from: NodeId, to: NodeId): boolean
   delayMs(from: NodeId, to: NodeId): number
   bytesPerMs(from: NodeId, to: NodeId): number
@@ -72,13 +74,14 @@ export class Link {
   }
 
   #pipe(from: Machine, to: Machine): Pipe {
+    const carried = (bytes: number) => this.#ways.traffic.sent("frame", from.id, to.id, bytes)
     let busyUntil = 0
     const delayMs = (bytes: number): number => {
       const { now } = from.life.time
       busyUntil = Math.max(now, busyUntil) + bytes / this.#ways.bytesPerMs(from.id, to.id)
       return busyUntil - now + this.#ways.delayMs(from.id, to.id)
     }
-    return new Pipe({ isCut: () => this.#ways.isCut(from.id, to.id), delayMs }, from.life, to.life)
+    return new Pipe({ isCut: () => this.#ways.isCut(from.id, to.id), delayMs, carried }, from.life, to.life)
   }
 
   /** Waits as long as a question and its answer take. Never done when the connection goes. */

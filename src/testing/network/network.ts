@@ -1,6 +1,7 @@
 /**
- * The `Network` port between nodes of one process, on virtual time. Gossip floods the connections and may come late, twice,
- * overtaken or never; streams keep their order and wait. Connections come and go as a test cuts and heals the ways.
+ * The `Network` port between nodes of one process, on virtual time. Gossip floods the connections, or keeps to a mesh
+ * where one is asked for, and may come late, twice, overtaken or never; streams keep their order and wait. Connections
+ * come and go as a test cuts and heals the ways.
  *
  * Rule: a way from one node to another can be cut by itself. While it is, gossip on it is lost and frames wait; a cut that
  * lasts is noticed, and the connection goes. Nodes that may reach each other and are not connected dial again.
@@ -19,7 +20,9 @@ import type { Random } from "../random.ts"
 import type { Trace } from "../trace.ts"
 import type { Life, VirtualTime } from "../virtual-time.ts"
 import { Link, type Machine } from "./link.ts"
+import { Mesh, type MeshOptions } from "./mesh.ts"
 import { channelError } from "./pipe.ts"
+import { Traffic } from "./traffic.ts"
 
 /** What the ways between nodes are like. Times in ms, rates from 0 to 1. */
 export interface Conditions {
@@ -65,6 +68,8 @@ export interface NetworkOptions {
   readonly random: Random
   readonly trace: Trace
   readonly conditions?: Conditions | undefined
+  /** Few connections and a mesh on them, as of many real nodes. Absent: all are connected, and gossip floods. */
+  readonly mesh?: MeshOptions | undefined
 }
 
 export class SimulatedNetwork {
@@ -75,6 +80,8 @@ export class SimulatedNetwork {
   readonly #slow = new Map<string, number>()
   readonly #shunned = new Map<string, number>()
   readonly #dialing = new Set<string>()
+  readonly #mesh: Mesh | undefined
+  readonly traffic = new Traffic()
   conditions: Conditions
   /** Gossip for which this is true is lost. */
   withhold: (from: NodeId, to: NodeId) => boolean = () => false
@@ -84,6 +91,8 @@ export class SimulatedNetwork {
   constructor(options: NetworkOptions) {
     this.#options = options
     this.conditions = options.conditions ?? calm
+    const { mesh, random, time } = options
+    if (mesh !== undefined) this.#mesh = new Mesh(mesh, { ways: this, random: random.part("mesh"), time })
   }
 
   // --- what a test does to the ways ---
@@ -142,6 +151,13 @@ export class SimulatedNetwork {
 
   #linkOf(a: NodeId, b: NodeId): Link | undefined {
     return this.#machines.get(a)?.links.get(b)
+  }
+
+  /** How many peers a node is connected to, and how many of them are in its mesh. */
+  degreesOf(id: NodeId): { readonly connections: number; readonly mesh: number } {
+    const machine = this.#machines.get(id)
+    if (machine === undefined) return { connections: 0, mesh: 0 }
+    return { connections: machine.links.size, mesh: this.#mesh?.peersOf(machine).size ?? machine.links.size }
   }
 
   #slownessOf(from: NodeId, to: NodeId): number {
@@ -203,7 +219,9 @@ export class SimulatedNetwork {
     const stale = this.#machines.get(machine.id)
     if (stale !== undefined) this.detach(machine.id)
     this.#machines.set(machine.id, machine)
-    for (const other of this.#machines.keys()) if (other !== machine.id) this.#dial(machine.id, other)
+    const others = [...this.#machines.keys()].filter((other) => other !== machine.id)
+    for (const other of this.#mesh?.chosen(others) ?? others) this.#dial(machine.id, other)
+    this.#mesh?.begin(machine)
   }
 
   /** A node is gone. Its peers notice at once, or, when its machine went with it (`silently`), after a while. */
@@ -231,33 +249,42 @@ export class SimulatedNetwork {
     return true
   }
 
-  /** Sends a message over every connection but `except`; how many those are. */
+  /** Sends a message over every connection but `except`, or those of them that the mesh names; how many these are. */
   #flood(machine: Machine, id: string, payload: Uint8Array, except?: NodeId): number {
-    const { random, time } = this.#options
+    const among = this.#mesh?.recipients(machine, id, payload, except)
     let recipients = 0
     for (const [peer, link] of machine.links) {
-      if (peer === except) continue
+      if (peer === except || among?.has(peer) === false) continue
       recipients++
-      const { lateMsMax, lateRate, lossRate, repeatRate } = this.conditions
-      // always drawn, so that one rate does not change what the others make of a seed
-      const [lost, late, again] = [random.chance(lossRate), random.chance(lateRate), random.chance(repeatRate)]
-      if (lost || this.isCut(machine.id, peer) || this.withhold(machine.id, peer)) {
-        continue
-      }
-      const delay = this.delayMs(machine.id, peer) + (late ? random.unit() * lateMsMax : 0)
-      const arrive = (repeated: boolean) => () => {
-        if (this.#links.has(link)) this.#arrive(link.otherOf(machine), machine.id, id, payload.slice(), repeated)
-      }
-      time.after(delay, arrive(false))
-      if (again) time.after(delay + this.delayMs(machine.id, peer) * 3, arrive(true))
+      this.carry(machine, link, id, payload)
     }
     return recipients
+  }
+
+  /** Sends a message over one connection. */
+  carry(machine: Machine, link: Link, id: string, payload: Uint8Array): void {
+    const { random, time } = this.#options
+    const receiver = link.otherOf(machine)
+    const peer = receiver.id
+    const { lateMsMax, lateRate, lossRate, repeatRate } = this.conditions
+    this.traffic.sent("message", machine.id, peer, payload.length)
+    // always drawn, so that one rate does not change what the others make of a seed
+    const [lost, late, again] = [random.chance(lossRate), random.chance(lateRate), random.chance(repeatRate)]
+    if (lost || this.isCut(machine.id, peer) || this.withhold(machine.id, peer)) return
+    const delay = this.delayMs(machine.id, peer) + (late ? random.unit() * lateMsMax : 0)
+    const arrive = (repeated: boolean) => () => {
+      if (this.#links.has(link)) this.#arrive(receiver, machine.id, id, payload.slice(), repeated)
+    }
+    time.after(delay, arrive(false))
+    if (again) time.after(delay + this.delayMs(machine.id, peer) * 3, arrive(true))
   }
 
   #arrive(machine: Machine, from: NodeId, id: string, payload: Uint8Array, repeated: boolean): void {
     const { judge } = machine
     if (!machine.life.alive || judge === undefined) return
-    if (!this.#see(machine, id) && !repeated) return
+    const isFirst = this.#see(machine, id)
+    this.traffic.arrived(machine.id, isFirst)
+    if (!isFirst && !repeated) return
     machine.life.fork(judge.handler(payload, from), judge.context, (exit) => {
       const verdict = exit._tag === "Success" ? exit.value : "failed"
       this.#options.trace.note("gossip", `${id.slice(0, 8)} ${verdict}`, machine.id, from)
@@ -272,6 +299,7 @@ export class SimulatedNetwork {
       const link = machine.links.get(peer)
       if (link === undefined) return yield* channelError("unreachable", "no connection to this peer")
       const other = link.otherOf(machine)
+      this.traffic.sent("stream", machine.id, peer, 0)
       // a question and an answer, which a cut way holds up
       const agreed = yield* link.roundTrip(machine).pipe(Effect.timeoutOption(openMsMax))
       if (agreed._tag === "None" || !this.#links.has(link)) {
@@ -345,6 +373,7 @@ export class SimulatedNetwork {
           if (payload.length > gossipBytesMax) throw new Error(`a gossip message has at most ${gossipBytesMax} bytes`)
           const id = Bytes.toHex(hashes.blake3(payload))
           this.#see(machine, id)
+          this.traffic.published(payload.length)
           trace.note("gossip", `${id.slice(0, 8)} published`, machine.id)
           return { recipients: this.#flood(machine, id, payload.slice()) }
         }),

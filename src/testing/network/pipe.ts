@@ -15,6 +15,8 @@ const windowBytes = 256 * 1024
 export interface Way {
   readonly isCut: () => boolean
   readonly delayMs: (bytes: number) => number
+  /** Told of each frame that is sent on it. */
+  readonly carried: (bytes: number) => void
 }
 
 const Reason = Schema.Literals(["unreachable", "unsupported", "closed", "oversized"])
@@ -101,6 +103,7 @@ export class Pipe {
         return Effect.andThen(this.#wait(this.#sender), this.send(frame))
       }
       this.#unreadBytes += frame.length
+      this.#way.carried(frame.length)
       this.#fly(frame.slice())
       return Effect.void
     })
