@@ -1,21 +1,32 @@
 #!/usr/bin/env node
 /**
  * Starts the command line under Node 26 whatever Node the machine has: the package `node`, a dependency, brings it.
- * Plain JavaScript for old engines, and nothing else happens here. A checkout runs src/main.ts, an installed package
- * dist/main.js. Signals, stdio and the exit code pass through.
+ * Plain JavaScript for old engines, and nothing else happens here. An installed package runs its bundle,
+ * dist/program/main.js; a checkout does too while the bundle is that of its sources, else src/main.ts. Signals, stdio
+ * and the exit code pass through.
  */
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
+import Module, { createRequire } from "node:module"
 import { constants } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 const oldestMajor = 26
+/** Garbage is collected sooner: a busy node takes some 30 MiB less, and no more CPU time. Only a new process can be told. */
+const engineFlags = ["--max-semi-space-size=8"]
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const source = join(root, "src", "main.ts")
-const main = existsSync(source) ? source : join(root, "dist", "main.js")
+const bundle = join(root, "dist", "program", "main.js")
+
+/** The file to run. Under Node 26 only: in a checkout it asks TypeScript whether the bundle is fresh. */
+const findMain = async () => {
+  if (!existsSync(source)) return bundle
+  if (!existsSync(bundle)) return source
+  const { isFresh } = await import("../scripts/bundle.ts")
+  return isFresh() ? bundle : source
+}
 
 /** The Node of the package `node`; `undefined` when it was not installed, or its install script did not run. */
 const findNode = () => {
@@ -28,7 +39,9 @@ const findNode = () => {
 }
 
 const relay = (node) => {
-  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" })
+  const child = spawn(node, [...engineFlags, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: "inherit"
+  })
   // A terminal signals the whole group, so the child has these already; without one they come to this process alone.
   const fromTerminal = process.stdin.isTTY === true ? ["SIGINT", "SIGQUIT", "SIGHUP"] : []
   for (const signal of ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR2"]) {
@@ -46,6 +59,8 @@ const relay = (node) => {
 }
 
 if (Number.parseInt(process.versions.node, 10) >= oldestMajor) {
+  Module.enableCompileCache()
+  const main = await findMain()
   process.argv[1] = main
   await import(pathToFileURL(main).href)
 } else {

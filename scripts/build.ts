@@ -1,5 +1,6 @@
 /**
- * Builds dist/, what the npm package ships: Node does not strip types under node_modules.
+ * Builds dist/, what the npm package ships: its modules, for Node does not strip types under node_modules, and its
+ * command line in a bundle.
  *
  * The compiler rewrites the endings of relative imports, but not of `new URL("./x.worker.ts", import.meta.url)`, which
  * is how a worker thread is named: that is done here, and a URL that then leads nowhere fails the build.
@@ -7,6 +8,7 @@
 import { execFileSync } from "node:child_process"
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { bundle } from "./bundle.ts"
 
 const workerUrl = /new URL\(\s*"(\.{1,2}\/[^"]+)\.ts"/g
 
@@ -21,3 +23,5 @@ for (const file of globSync("dist/**/*.js")) {
   })
   if (after !== before) writeFileSync(file, after)
 }
+
+await bundle()
