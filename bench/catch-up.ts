@@ -2,11 +2,16 @@
  * How fast does a fresh node fetch everything from another, what does it cost beside the records themselves, and does the
  * source still answer meanwhile?
  *
+ *     node bench/catch-up.ts                  --messages N: fetched
+ *     node bench/catch-up.ts --profile DIR    both nodes leave their CPU profiles in DIR/source and DIR/fresh
+ *
  * Two real processes on loopback. The source's directory is filled first with `--messages N` signed messages. Beside it, in
- * the same run: how many signatures a second this machine verifies with nothing else to do, which bounds the rate.
+ * the same run: how many signatures a second this machine verifies with nothing else to do, which bounds the rate, and what
+ * one costs. CPU is told for each node, and for its event loop alone, which is what calls to it wait for.
  */
 import { Context, Effect, Layer } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
@@ -39,6 +44,10 @@ const given = process.argv.indexOf("--messages")
 const total = given > 0 ? Number(process.argv[given + 1]) : isQuick ? 20_000 : 200_000
 const userCount = 200
 const waitMsMax = 600_000
+/** For a node to leave its profile and end. */
+const endMsMax = 10_000
+const profileAt = process.argv.indexOf("--profile")
+const profileDir = profileAt > 0 ? process.argv[profileAt + 1] : undefined
 const node = "12D3KooWGRUzVgkGbtAdVg7oFbuzDtQYMDxXJfYXxKJAXmQ1Vv1Z" as Ids.NodeId
 
 interface User {
@@ -113,9 +122,12 @@ const verifyRate = (
   Effect.gen(function*() {
     const verifier = Context.get(yield* Layer.build(Verifier.layer()), VerifierService)
     yield* verifier.recoverAll(sample.slice(0, 500))
+    const cpu = process.cpuUsage()
     const start = performance.now()
     for (let at = 0; at < sample.length; at += 500) yield* verifier.recoverAll(sample.slice(at, at + 500))
-    return sample.length / (performance.now() - start) * 1_000
+    const wallMs = performance.now() - start
+    const { system, user } = process.cpuUsage(cpu)
+    return { perSecond: sample.length / wallMs * 1_000, cpuMicros: (system + user) / sample.length }
   }).pipe(Effect.scoped)
 
 interface Process {
@@ -124,10 +136,20 @@ interface Process {
   readonly address: string
 }
 
-const start = async (directory: string, more: ReadonlyArray<string>): Promise<Process> => {
+const start = async (name: "source" | "fresh", directory: string, more: ReadonlyArray<string>): Promise<Process> => {
   const main = new URL("../src/main.ts", import.meta.url).pathname
-  const args = ["node", "--json", "--data", directory, "--http", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"]
-  const child = spawn(process.execPath, [main, ...args, ...more], { stdio: ["ignore", "pipe", "ignore"] })
+  const profile = profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${join(profileDir, name)}`]
+  const args = [
+    "node",
+    "--json",
+    "--data",
+    join(directory, name),
+    "--http",
+    "127.0.0.1:0",
+    "--listen",
+    "/ip4/127.0.0.1/tcp/0"
+  ]
+  const child = spawn(process.execPath, [...profile, main, ...args, ...more], { stdio: ["ignore", "pipe", "ignore"] })
   for await (const line of createInterface({ input: child.stdout })) {
     const { addresses, api } = JSON.parse(line) as { readonly addresses: ReadonlyArray<string>; readonly api: string }
     return { child, api, address: addresses[0]! }
@@ -135,10 +157,19 @@ const start = async (directory: string, more: ReadonlyArray<string>): Promise<Pr
   throw new Error("a node ended before it was ready")
 }
 
-/** User and system time of a process so far, ms. */
-const cpuMsOf = ({ child }: Process): number => {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]!.split(" ")
-  return (Number(fields[11]) + Number(fields[12])) * 10
+interface Cpu {
+  readonly allMs: number
+  /** Of the event loop's thread. */
+  readonly loopMs: number
+}
+
+/** User and system time of a process so far. */
+const cpuOf = ({ child }: Process): Cpu => {
+  const msOf = (stat: string): number => {
+    const fields = readFileSync(stat, "utf8").split(") ")[1]!.split(" ")
+    return (Number(fields[11]) + Number(fields[12])) * 10
+  }
+  return { allMs: msOf(`/proc/${child.pid}/stat`), loopMs: msOf(`/proc/${child.pid}/task/${child.pid}/stat`) }
 }
 
 const sampleOf = async (api: string, name: string): Promise<number> => {
@@ -150,6 +181,15 @@ const sampleOf = async (api: string, name: string): Promise<number> => {
   return sum
 }
 
+const end = async ({ child }: Process): Promise<void> => {
+  const ended = once(child, "exit")
+  // a profile is written by a node that ends by itself
+  child.kill(profileDir === undefined ? "SIGKILL" : "SIGTERM")
+  const late = setTimeout(() => child.kill("SIGKILL"), endMsMax)
+  await ended
+  clearTimeout(late)
+}
+
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 const run = async () => {
@@ -158,12 +198,12 @@ const run = async () => {
   try {
     const { bytes, sample } = await Effect.runPromise(fill(join(directory, "source")))
     const verified = await Effect.runPromise(verifyRate(sample))
-    const source = await start(join(directory, "source"), [])
+    const source = await start("source", directory, [])
     processes.push(source)
     while ((await fetch(`${source.api}/readyz`)).status !== 200) await pause(50)
-    const fresh = await start(join(directory, "fresh"), ["--bootstrap", source.address])
+    const fresh = await start("fresh", directory, ["--bootstrap", source.address])
     processes.push(fresh)
-    const cpuBefore = processes.map(cpuMsOf)
+    const cpuBefore = processes.map(cpuOf)
     const latencies: Array<number> = []
     let [startMs, count] = [performance.now(), 0]
     const endMs = startMs + waitMsMax
@@ -181,24 +221,30 @@ const run = async () => {
       count = now
     }
     const wallMs = performance.now() - startMs
-    const cpuMs = processes.map((each, i) => cpuMsOf(each) - cpuBefore[i]!)
+    const [ofSource, ofFresh] = processes.map((each, i) => {
+      const [before, now] = [cpuBefore[i]!, cpuOf(each)]
+      const micros = (ms: number) => ms / total * 1_000
+      return { all: micros(now.allMs - before.allMs), loop: micros(now.loopMs - before.loopMs) }
+    }) as [{ readonly all: number; readonly loop: number }, { readonly all: number; readonly loop: number }]
     const syncBytes = await sampleOf(fresh.api, "p2p_mes_sync_bytes_total") || Number.NaN
     const [p50, p99] = percentiles(latencies, [50, 99]) as [number, number]
     return {
       messages: total,
       seconds: wallMs / 1_000,
       perSecond: total / wallMs * 1_000,
-      verifiedPerSecond: verified,
-      cpuMicrosSource: cpuMs[0]! / total * 1_000,
-      cpuMicrosFresh: cpuMs[1]! / total * 1_000,
+      verifiedPerSecond: verified.perSecond,
+      cpuMicrosSignature: verified.cpuMicros,
+      cpuMicrosSource: ofSource.all,
+      cpuMicrosSourceLoop: ofSource.loop,
+      cpuMicrosFresh: ofFresh.all,
+      cpuMicrosFreshLoop: ofFresh.loop,
       recordBytes: bytes,
       syncBytes,
       sourceMillisP50: p50,
       sourceMillisP99: p99
     }
   } finally {
-    for (const { child } of processes) child.kill("SIGKILL")
-    await pause(200)
+    await Promise.all(processes.map(end))
     rmSync(directory, { recursive: true, force: true })
   }
 }
@@ -209,11 +255,15 @@ process.stdout.write(`${
     ["messages", result.messages],
     ["messages a second", result.perSecond],
     ["signatures a second, nothing else to do", result.verifiedPerSecond],
+    ["messages a second / signatures a second", result.perSecond / result.verifiedPerSecond],
+    ["CPU µs a signature, nothing else to do", result.cpuMicrosSignature],
     ["CPU µs a message, source", result.cpuMicrosSource],
+    ["CPU µs a message, source, its event loop", result.cpuMicrosSourceLoop],
     ["CPU µs a message, fresh node", result.cpuMicrosFresh],
+    ["CPU µs a message, fresh node, its event loop", result.cpuMicrosFreshLoop],
     ["bytes of records", result.recordBytes],
     ["bytes of sync frames / bytes of records", result.syncBytes / result.recordBytes],
     ["answers of the source meanwhile, p50 ms", result.sourceMillisP50],
     ["answers of the source meanwhile, p99 ms", result.sourceMillisP99]
   ])
-}\n${writeResults("catch-up", ["effect", "libp2p", "secp256k1"], result)}\n`)
+}\n${profileDir === undefined ? writeResults("catch-up", ["effect", "libp2p", "secp256k1"], result) : profileDir}\n`)

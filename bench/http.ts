@@ -219,8 +219,7 @@ const bench = async (ours: Server, bare: Server) => {
   ))
   const bodyBytes = Object.fromEntries(Object.entries(bodies).map(([kind, body]) => [kind, body.length]))
   const note =
-    "Measured on a machine that other work shared: CPU times and ratios hold better than rates and latencies. " +
-    "A node that started less than three minutes ago, as here, asks its store about each write too."
+    "Measured on a machine that other work shared: CPU times and ratios hold better than rates and latencies."
   console.log(writeResults("http", ["effect", "@effect/platform-node", "secp256k1"], {
     note,
     connections,

@@ -21,7 +21,19 @@ export interface Sample {
 
 export interface Row {
   readonly name: string
+  /** The name of the row of the bare library for the same work, if there is one. */
+  readonly bare?: string
   readonly run: () => Sample | Promise<Sample>
+}
+
+/** What is kept of one turn of a row: a {@link Sample} without the latencies of single units. */
+export interface Turn {
+  readonly units: number
+  readonly wallMs: number
+  readonly cpuMs: number
+  readonly p50Micros?: number
+  readonly p99Micros?: number
+  readonly extra?: Readonly<Record<string, number>>
 }
 
 /** Medians over the runs of a row; latencies over the units of all runs. */
@@ -36,10 +48,33 @@ export interface Measured {
   readonly extra?: Readonly<Record<string, number>>
   /** Rates of the single runs, to judge the spread. */
   readonly perSecondOfRuns: ReadonlyArray<number>
+  /** See {@link Row}. */
+  readonly bare?: string
+  /** Turn by turn; the n-th of all rows of one run were measured one after the other. */
+  readonly turns: ReadonlyArray<Turn>
+}
+
+/** A figure that `compare.ts` watches and that is no {@link Measured}; less is better. */
+export interface Watched {
+  readonly name: string
+  readonly unit: string
+  /** Turn by turn. */
+  readonly values: ReadonlyArray<number>
+  /** The same of the bare library, in the same turns. */
+  readonly bare?: ReadonlyArray<number>
 }
 
 /** `--quick` on the command line: fewer and shorter runs, for a glance and for CI. */
 export const isQuick: boolean = process.argv.includes("--quick")
+
+/** The number after `--<name>` on the command line, or `otherwise`. */
+export const numberGiven = (name: string, otherwise: number): number => {
+  const at = process.argv.indexOf(`--${name}`)
+  if (at < 0) return otherwise
+  const value = Number(process.argv[at + 1])
+  if (!(value > 0)) throw new Error(`--${name} takes a number above 0`)
+  return value
+}
 
 /** The values at `ranks` (0..100) of unsorted numbers, by nearest rank; NaN when there are none. */
 export const percentiles = (values: ReadonlyArray<number>, ranks: ReadonlyArray<number>): ReadonlyArray<number> => {
@@ -98,7 +133,19 @@ const medianOfExtras = (samples: ReadonlyArray<Sample>): Readonly<Record<string,
     : Object.fromEntries(names.map((name) => [name, median(samples.map(({ extra }) => extra?.[name] ?? Number.NaN))]))
 }
 
-const summary = (name: string, samples: ReadonlyArray<Sample>): Measured => {
+const turnOf = ({ cpuMs, extra, latenciesMs, units, wallMs }: Sample): Turn => {
+  const [p50, p99] = percentiles(latenciesMs ?? [], [50, 99]) as [number, number]
+  return {
+    units,
+    wallMs,
+    cpuMs,
+    ...(latenciesMs === undefined ? {} : { p50Micros: p50 * 1000, p99Micros: p99 * 1000 }),
+    ...(extra === undefined ? {} : { extra })
+  }
+}
+
+/** The medians over the runs of a row that was not run by {@link alternate}. */
+export const summary = ({ bare, name }: Omit<Row, "run">, samples: ReadonlyArray<Sample>): Measured => {
   const rates = samples.map(({ units, wallMs }) => (units / wallMs) * 1000)
   const latencies = samples.flatMap(({ latenciesMs }) => latenciesMs ?? [])
   const [p50, p99] = percentiles(latencies, [50, 99]) as [number, number]
@@ -111,18 +158,24 @@ const summary = (name: string, samples: ReadonlyArray<Sample>): Measured => {
     wallMicros: median(samples.map(({ units, wallMs }) => (wallMs / units) * 1000)),
     ...(latencies.length === 0 ? {} : { p50Micros: p50 * 1000, p99Micros: p99 * 1000 }),
     ...(extra === undefined ? {} : { extra }),
-    perSecondOfRuns: rates.map(Math.round)
+    perSecondOfRuns: rates.map(Math.round),
+    ...(bare === undefined ? {} : { bare }),
+    turns: samples.map(turnOf)
   }
 }
 
-/** Runs every row once to warm up, then all rows in turns, `runs` times; the direction changes from turn to turn. */
+/**
+ * Runs every row once to warm up, then all rows in turns, `runs` times or `--turns` times; the direction changes from turn
+ * to turn.
+ */
 export const alternate = async (rows: ReadonlyArray<Row>, runs: number): Promise<ReadonlyArray<Measured>> => {
+  const turns = numberGiven("turns", runs)
   const samples = new Map<Row, Array<Sample>>(rows.map((row) => [row, []]))
   for (const row of rows) await row.run()
-  for (let turn = 0; turn < runs; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const row of turn % 2 === 0 ? rows : rows.toReversed()) samples.get(row)!.push(await row.run())
   }
-  return rows.map((row) => summary(row.name, samples.get(row)!))
+  return rows.map((row) => summary(row, samples.get(row)!))
 }
 
 const digits = (x: number): string =>
@@ -147,9 +200,15 @@ export const versionOf = (name: string): string => {
 
 /**
  * Writes `bench/results/<name>.json`: what was measured and on what. Nothing in it tells one machine's paths or names.
- * Gives the path from the root of the checkout. A quick run is kept apart from a full one.
+ * Gives the path from the root of the checkout. A quick run is kept apart from a full one. `watched` is what
+ * `compare.ts` is to look at beside the rows of {@link Measured} in `data`, which it finds by itself.
  */
-export const writeResults = (name: string, libraries: ReadonlyArray<string>, data: unknown): string => {
+export const writeResults = (
+  name: string,
+  libraries: ReadonlyArray<string>,
+  data: unknown,
+  watched: ReadonlyArray<Watched> = []
+): string => {
   const path = `results/${name}${isQuick ? ".quick" : ""}.json`
   const file = new URL(path, import.meta.url)
   const results = {
@@ -167,6 +226,7 @@ export const writeResults = (name: string, libraries: ReadonlyArray<string>, dat
       loadAverage: loadavg().map((load) => Number(load.toFixed(2)))
     },
     libraries: Object.fromEntries(libraries.map((library) => [library, versionOf(library)])),
+    ...(watched.length === 0 ? {} : { watched }),
     data
   }
   mkdirSync(new URL("results/", import.meta.url), { recursive: true })

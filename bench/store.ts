@@ -5,11 +5,15 @@
  * (two threads, slots decided, digests computed), bare prepared statements on its schema (ready rows in one thread, no
  * question asked), and a naive layout with every key a blob (body by id, by place, by sender, by bucket). Same settings
  * of SQLite for all. Then pages of 50 messages are read.
+ *
+ * What is loaded before goes in by large transactions, without a log, in the order and shape of any other: a million
+ * messages in a minute or two. Then the files are opened as usual.
  */
 import { Context, Effect, Layer } from "effect"
-import { mkdtempSync, rmSync, statSync } from "node:fs"
+import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import { DatabaseSync } from "node:sqlite"
 import * as Bytes from "../src/domain/bytes.ts"
 import type { Hashes } from "../src/domain/hashing.ts"
@@ -18,28 +22,33 @@ import * as Ids from "../src/domain/ids.ts"
 import type { Message } from "../src/domain/record.ts"
 import * as Wire from "../src/domain/wire.ts"
 import { loadWasm } from "../src/layers/crypto/hashing.ts"
+import { makeWriter } from "../src/layers/store/commits.ts"
 import * as Database from "../src/layers/store/database.ts"
+import { Dictionary } from "../src/layers/store/dictionary.ts"
 import { prefixOf } from "../src/layers/store/packing.ts"
 import { layerSqlite } from "../src/layers/store/sqlite.ts"
 import { Store } from "../src/services/Store.ts"
-import { alternate, cpuOf, isQuick, type Row, table, writeResults } from "./measure.ts"
+import { alternate, cpuOf, isQuick, numberGiven, percentiles, type Row, table, writeResults } from "./measure.ts"
 
-const given = process.argv.indexOf("--messages")
-const preloaded = given > 0 ? Number(process.argv[given + 1]) : isQuick ? 5_000 : 100_000
+const preloaded = numberGiven("messages", isQuick ? 5_000 : 100_000)
 const runs = isQuick ? 1 : 3
-const userCount = 1_000
-/** So that a chat has about a page when 100 000 are loaded. */
-const chatCount = isQuick ? 100 : 2_000
+/** So that a chat has about a page. */
+const chatCount = Math.max(100, Math.trunc(preloaded / 50))
+const userCount = Math.max(50, Math.trunc(chatCount / 2))
+/** Messages in a transaction while loading: most pages are then written a few times only. */
+const loadedAtOnce = 50_000
 
 const user = (n: number): Ids.Address => Bytes.toHex(noiseOf(n, 20)) as Ids.Address
 
 /** Bytes that look random and depend on `n` only. */
 const noiseOf = (n: number, length: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
   let state = (n + 1) * 0x9e3779b1 >>> 0
-  return Uint8Array.from({ length }, () => {
+  for (let i = 0; i < length; i++) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 >>> 0
-    return state >>> 11
-  })
+    bytes[i] = state >>> 11
+  }
+  return bytes
 }
 
 const makeMessages = (hashes: Hashes) => {
@@ -66,17 +75,14 @@ const makeMessages = (hashes: Hashes) => {
   return { chats, many: (from: number, count: number) => Array.from({ length: count }, (_, i) => one(from + i)) }
 }
 
+const layerName = "the layer"
+const bareName = "bare statements, same schema"
+
 /** A store under test. Batches are prepared before the clock runs. */
 interface Subject {
   readonly name: string
   readonly prepare: (batch: ReadonlyArray<Message>) => () => unknown
   readonly page: (chatId: Ids.ChatId) => ReadonlyArray<unknown> | Promise<ReadonlyArray<unknown>>
-  readonly bytes: () => number
-}
-
-const settle = (db: DatabaseSync, path: string) => (): number => {
-  db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
-  return statSync(path).size
 }
 
 const inTransaction = (db: DatabaseSync) => {
@@ -88,32 +94,36 @@ const inTransaction = (db: DatabaseSync) => {
   }
 }
 
-/** Bare statements on the project's schema; names are numbered before the clock runs. */
-const bare = (db: DatabaseSync, path: string, hashes: Hashes): Subject => {
+/** The settings of a node, whatever the layout. */
+const connect = (path: string): DatabaseSync => {
+  const db = new DatabaseSync(path)
+  for (const setting of Database.settings({ path, write: true })) db.exec(`PRAGMA ${setting}`)
+  return db
+}
+
+/** Bare statements on a copy of the layer's file; names are numbered before the clock runs. */
+const bare = (hashes: Hashes) => (db: DatabaseSync): Subject => {
   const transaction = inTransaction(db)
   const insert = db.prepare(
     `INSERT INTO messages (chat, hlc, prefix, id, sender, ts, msg_type, content, control, node, sig_version, sig, digest)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, 1, ?, ?, ?)`
   )
-  const numbers = new Map<string, number>()
-  const numberOf = (name: string) => {
-    if (!numbers.has(name)) numbers.set(name, numbers.size + 1)
-    return numbers.get(name)!
-  }
+  const names = new Dictionary(db, "writer")
+  names.chatTop = Number(db.prepare("SELECT max(num) AS top FROM chats").get()?.["top"] ?? 0)
   const page = db.prepare("SELECT * FROM messages WHERE chat = ? ORDER BY hlc DESC, prefix DESC, id DESC LIMIT 50")
   page.setReadBigInts(true)
   return {
-    name: "bare statements, same schema",
+    name: bareName,
     prepare: (batch) => {
       const rows = batch.map((m) => {
         const id = Bytes.fromHex(m.id)
         const digest = Wire.leafDigest(hashes.blake3, m)
         return [
-          numberOf(m.chatId),
+          names.chat(m.chatId, m.sender, m.peer).num,
           m.hlc,
           prefixOf(id),
           id,
-          numberOf(m.sender),
+          names.user(m.sender),
           m.ts,
           m.msgType,
           Bytes.fromText(m.content),
@@ -126,20 +136,16 @@ const bare = (db: DatabaseSync, path: string, hashes: Hashes): Subject => {
         for (const row of rows) insert.run(...row)
       })
     },
-    page: (chatId) => page.all(numberOf(chatId)),
-    bytes: settle(db, path)
+    page: (chatId) => page.all(names.findChat(chatId)?.num ?? 0)
   }
 }
 
 /** Every key a blob, every table clustered by it. */
-const naive = (path: string): Subject => {
-  const db = new DatabaseSync(path)
-  db.exec(`PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-    PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;
-    CREATE TABLE body (id BLOB PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE by_place (key BLOB PRIMARY KEY, id BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE by_sender (key BLOB PRIMARY KEY, id BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE by_bucket (key BLOB PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID`)
+const naive = (db: DatabaseSync): Subject => {
+  db.exec(`CREATE TABLE IF NOT EXISTS body (id BLOB PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS by_place (key BLOB PRIMARY KEY, id BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS by_sender (key BLOB PRIMARY KEY, id BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS by_bucket (key BLOB PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID`)
   const transaction = inTransaction(db)
   const [body, place, sender, bucket] = ["body", "by_place", "by_sender", "by_bucket"].map((name) =>
     db.prepare(`INSERT INTO ${name} VALUES (?, ?)`)
@@ -177,23 +183,23 @@ const naive = (path: string): Subject => {
     page: (chatId) => {
       const chat = Bytes.fromHex(chatId)
       return page.all(chat, Bytes.concat([chat, new Uint8Array(40).fill(0xff)]))
-    },
-    bytes: settle(db, path)
+    }
   }
 }
 
-const layered = (store: Store["Service"], path: string): Subject => ({
-  name: "the layer",
+const layered = (store: Store["Service"]): Subject => ({
+  name: layerName,
   prepare: (batch) => () => Effect.runPromise(store.commit(batch, Hlc.zero)),
-  page: (chatId) => Effect.runPromise(store.page({ chatId, direction: "before", floor: Hlc.zero, limit: 50 })),
-  // Through the log, which only the layer's own thread may bring into the file.
-  bytes: () => {
-    const db = new DatabaseSync(path, { readOnly: true })
-    const row = db.prepare("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get()
-    db.close()
-    return Number(row?.["bytes"])
-  }
+  page: (chatId) => Effect.runPromise(store.page({ chatId, direction: "before", floor: Hlc.zero, limit: 50 }))
 })
+
+/** For loading: without a log, and with all pages in memory. Made good when the file is closed and opened anew. */
+const hurry = (db: DatabaseSync): DatabaseSync => {
+  for (const setting of ["journal_mode = MEMORY", "synchronous = OFF", "cache_size = -2000000"]) {
+    db.exec(`PRAGMA ${setting}`)
+  }
+  return db
+}
 
 const bench = Effect.gen(function*() {
   const hashes = yield* loadWasm
@@ -201,36 +207,62 @@ const bench = Effect.gen(function*() {
     Effect.sync(() => mkdtempSync(join(tmpdir(), "p2p-mes-bench-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
+  const source = makeMessages(hashes)
+  const [layerPath, barePath, naivePath] = ["messages", "bare", "naive"].map((name) =>
+    join(directory, `${name}.sqlite`)
+  ) as [string, string, string]
+  const [layerDb, naiveDb] = [hurry(yield* Database.open({ path: layerPath, write: true })), hurry(connect(naivePath))]
+  const writer = makeWriter(layerDb, hashes)
+  const { prepare } = naive(naiveDb)
+  for (let from = 0; from < preloaded; from += loadedAtOnce) {
+    const batch = source.many(from, Math.min(loadedAtOnce, preloaded - from))
+    writer.commit(batch, Hlc.zero)
+    prepare(batch)()
+  }
+  layerDb.close()
+  naiveDb.close()
+  copyFileSync(layerPath, barePath)
   const store = Context.get(yield* Layer.build(layerSqlite({ directory })), Store)
-  const barePath = join(directory, "bare.sqlite")
-  const bareDb = yield* Database.open({ path: barePath, write: true })
-  const subjects = [
-    layered(store, join(directory, "messages.sqlite")),
-    bare(bareDb, barePath, hashes),
-    naive(join(directory, "naive.sqlite"))
-  ]
-  return yield* Effect.promise(() => measure(makeMessages(hashes), subjects))
+  const subjects = [layered(store), bare(hashes)(connect(barePath)), naive(connect(naivePath))]
+  const disk = subjects.map(({ name }, i) => ({
+    name,
+    bytesPerMessage: statSync([layerPath, barePath, naivePath][i]!).size / preloaded
+  }))
+  return yield* Effect.promise(() => measure(source, subjects, disk))
 })
 
-const measure = async (source: ReturnType<typeof makeMessages>, subjects: ReadonlyArray<Subject>) => {
-  for (let from = 0; from < preloaded; from += 1_000) {
-    const batch = source.many(from, Math.min(1_000, preloaded - from))
-    for (const subject of subjects) await subject.prepare(batch)()
-  }
-  const bytes = subjects.map((subject) => subject.bytes() / preloaded)
+/** The row that a row of the layer is compared with. */
+const beside = ({ name }: Subject, what: string) => name === layerName ? { bare: `${bareName}, ${what}` } : undefined
+
+interface Disk {
+  readonly name: string
+  readonly bytesPerMessage: number
+}
+
+const measure = async (
+  source: ReturnType<typeof makeMessages>,
+  subjects: ReadonlyArray<Subject>,
+  disk: ReadonlyArray<Disk>
+) => {
   const next = new Map(subjects.map((subject) => [subject, preloaded]))
-  const sizes = [{ size: 1, batches: isQuick ? 100 : 300 }, { size: 100, batches: isQuick ? 5 : 20 }, {
-    size: 1_000,
-    batches: isQuick ? 2 : 5
-  }]
+  const sizes = [
+    { size: 1, batches: isQuick ? 100 : 300 },
+    { size: 100, batches: isQuick ? 5 : 60 },
+    { size: 1_000, batches: isQuick ? 2 : 6 }
+  ]
   const rows = sizes.flatMap(({ size, batches }) =>
     subjects.map((subject): Row => ({
       name: `${subject.name}, batches of ${size}`,
+      ...beside(subject, `batches of ${size}`),
       run: async () => {
         const from = next.get(subject)!
         next.set(subject, from + size * batches)
         const ready = Array.from({ length: batches }, (_, i) => subject.prepare(source.many(from + i * size, size)))
         const latenciesMs: Array<number> = []
+        const loop = monitorEventLoopDelay({ resolution: 1 })
+        // a turn of its own: what came before is not charged
+        await new Promise((resume) => setImmediate(resume))
+        loop.enable()
         const { cpuMs, wallMs } = await cpuOf(async () => {
           for (const commit of ready) {
             const start = performance.now()
@@ -238,12 +270,16 @@ const measure = async (source: ReturnType<typeof makeMessages>, subjects: Readon
             latenciesMs.push(performance.now() - start)
           }
         })
-        return { units: size * batches, cpuMs, wallMs, latenciesMs }
+        loop.disable()
+        const [p90] = percentiles(latenciesMs, [90]) as [number]
+        const extra = { p90Ms: p90, maxMs: Math.max(...latenciesMs), loopDelayMaxMs: loop.max / 1e6 }
+        return { units: size * batches, cpuMs, wallMs, latenciesMs, extra }
       }
     }))
   )
   const pages = subjects.map((subject): Row => ({
     name: `${subject.name}, pages of 50`,
+    ...beside(subject, "pages of 50"),
     run: async () => {
       const count = isQuick ? 100 : 1_000
       const latenciesMs: Array<number> = []
@@ -260,10 +296,17 @@ const measure = async (source: ReturnType<typeof makeMessages>, subjects: Readon
   }))
   const [commits, reads] = [await alternate(rows, runs), await alternate(pages, runs)]
   console.log(table(
-    ["commit", "messages/s", "CPU µs a message", "p50 ms a batch", "p99 ms a batch"],
-    commits.map((
-      row
-    ) => [row.name, row.perSecond, row.cpuMicros, (row.p50Micros ?? 0) / 1000, (row.p99Micros ?? 0) / 1000])
+    ["commit", "messages/s", "CPU µs a message", "p50 ms a batch", "p90", "p99", "max", "loop delay max ms"],
+    commits.map((row) => [
+      row.name,
+      row.perSecond,
+      row.cpuMicros,
+      (row.p50Micros ?? 0) / 1000,
+      row.extra?.["p90Ms"],
+      (row.p99Micros ?? 0) / 1000,
+      row.extra?.["maxMs"],
+      row.name.startsWith(layerName) ? row.extra?.["loopDelayMaxMs"] : undefined
+    ])
   ))
   console.log(table(
     ["read", "pages/s", "CPU µs", "p50 µs", "p99 µs", "messages a page"],
@@ -271,7 +314,6 @@ const measure = async (source: ReturnType<typeof makeMessages>, subjects: Readon
       row
     ) => [row.name, row.perSecond, row.cpuMicros, row.p50Micros, row.p99Micros, row.extra?.["messagesPerPage"]])
   ))
-  const disk = subjects.map(({ name }, i) => ({ name, bytesPerMessage: bytes[i]! }))
   console.log(table(["disk", "bytes a message"], disk.map(({ name, bytesPerMessage }) => [name, bytesPerMessage])))
   console.log(writeResults("store", ["effect", "node"], { preloaded, disk, commits, reads }))
 }
