@@ -12,9 +12,9 @@ import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { execute } from "./execute.ts"
-import { isQuick } from "./measure.ts"
-import { type Stored, summarize } from "./targets.ts"
+import { execute } from "./report/execute.ts"
+import { isQuick } from "./report/measure.ts"
+import { type Stored, summarize } from "./report/targets.ts"
 
 const benches = [
   "verify",

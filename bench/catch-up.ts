@@ -13,14 +13,11 @@ import { Context, Effect, Layer } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import * as Bytes from "../src/domain/bytes.ts"
 import type { Hashes } from "../src/domain/hashing.ts"
 import * as Hlc from "../src/domain/hlc.ts"
-import * as Ids from "../src/domain/ids.ts"
 import type { Message } from "../src/domain/record.ts"
 import { recordDigest } from "../src/domain/signature.ts"
 import * as Wire from "../src/domain/wire.ts"
@@ -29,16 +26,9 @@ import * as Verifier from "../src/layers/crypto/verifier.ts"
 import { layerSqlite } from "../src/layers/store/sqlite.ts"
 import { Store } from "../src/services/Store.ts"
 import { Verifier as VerifierService } from "../src/services/Verifier.ts"
-import { isQuick, percentiles, table, writeResults } from "./measure.ts"
-
-interface Native {
-  readonly publicKeyCreate: (key: Uint8Array, compressed: boolean) => Uint8Array
-  readonly ecdsaSign: (
-    digest: Uint8Array,
-    key: Uint8Array
-  ) => { readonly signature: Uint8Array; readonly recid: number }
-}
-const native = createRequire(import.meta.url)("secp256k1") as Native
+import { makeUser, type User } from "./load/http-load.ts"
+import { signedMessage } from "./load/records.ts"
+import { isQuick, percentiles, table, writeResults } from "./report/measure.ts"
 
 const given = process.argv.indexOf("--messages")
 const total = given > 0 ? Number(process.argv[given + 1]) : isQuick ? 20_000 : 200_000
@@ -48,53 +38,20 @@ const waitMsMax = 600_000
 const endMsMax = 10_000
 const profileAt = process.argv.indexOf("--profile")
 const profileDir = profileAt > 0 ? process.argv[profileAt + 1] : undefined
-const node = "12D3KooWGRUzVgkGbtAdVg7oFbuzDtQYMDxXJfYXxKJAXmQ1Vv1Z" as Ids.NodeId
 
-interface User {
-  readonly key: Uint8Array
-  readonly address: Ids.Address
-}
-
-const userOf = (hashes: Hashes, n: number): User => {
-  const key = new Uint8Array(32)
-  new DataView(key.buffer).setUint32(0, n + 1)
-  const hash = hashes.keccak256(native.publicKeyCreate(key, false).subarray(1))
-  return { key, address: Bytes.toHex(hash.subarray(12)) as Ids.Address }
-}
-
-const signed = (hashes: Hashes, users: ReadonlyArray<User>, n: number, ms: number): Message => {
-  const [sender, peer] = [users[n % userCount]!, users[(n * 7 + 1) % userCount]!]
-  const fields = {
-    chatId: Ids.dmChatId(hashes, sender.address, peer.address),
-    sender: sender.address,
-    ts: ms,
-    msgType: 0,
+const signed = (hashes: Hashes, users: ReadonlyArray<User>, n: number, ms: number): Message =>
+  signedMessage(hashes, n, ms, {
+    sender: users[n % userCount]!,
+    peer: users[(n * 7 + 1) % userCount]!,
     content: `${String(n).padStart(8, "0")} `.padEnd(300, "a message of some length ")
-  }
-  const id = Ids.messageId(hashes, fields)
-  const unsigned: Message = {
-    kind: "message",
-    id,
-    ...fields,
-    peer: peer.address,
-    node,
-    sig: new Uint8Array(65),
-    sigVersion: 1,
-    hlc: Hlc.make(ms, n & 0xffff)
-  }
-  const { recid, signature } = native.ecdsaSign(recordDigest(hashes, unsigned), sender.key)
-  const sig = new Uint8Array(65)
-  sig.set(signature)
-  sig[64] = recid
-  return { ...unsigned, sig }
-}
+  })
 
 /** Fills a directory; gives the bytes of its records as they travel, and signatures to verify. */
 const fill = (directory: string) =>
   Effect.gen(function*() {
     const hashes = yield* loadWasm
     const store = Context.get(yield* Layer.build(layerSqlite({ directory })), Store)
-    const users = Array.from({ length: userCount }, (_, n) => userOf(hashes, n))
+    const users = Array.from({ length: userCount }, (_, n) => makeUser(hashes, `${n}`))
     const startMs = Date.now() - 3_600_000 - total
     let bytes = 0
     const sample: Array<{ readonly digest: Uint8Array; readonly rs: Uint8Array; readonly v: 0 | 1 }> = []

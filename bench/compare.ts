@@ -9,9 +9,9 @@
  * that have results. Exit code 2: nothing could be judged.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { execute } from "./execute.ts"
-import { isQuick, table } from "./measure.ts"
-import { confidence, judge, type Results, type Series, seriesOf, turnsMin, type Verdict } from "./regression.ts"
+import { execute } from "./report/execute.ts"
+import { isQuick, table } from "./report/measure.ts"
+import { confidence, judge, type Results, type Series, seriesOf, turnsMin, type Verdict } from "./report/regression.ts"
 
 /** A baseline: of the results no more than what is compared. */
 interface Baseline extends Pick<Results, "bench" | "date" | "machine"> {

@@ -17,14 +17,23 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { finalizeEvent } from "nostr-tools/pure"
 import { loadWasm } from "../src/layers/crypto/hashing.ts"
-import { directory, install } from "./elsewhere-install.ts"
-import { Client, makeUser, Signer } from "./http-load.ts"
-import { alternate, isQuick, type Measured, numberGiven, type Row, type Sample, summary, table } from "./measure.ts"
-import { writeResults } from "./measure.ts"
-import { endAll, kept, NodeProcess, until } from "./nodes.ts"
-import { contentOf } from "./people.ts"
-import { copyOf, prepared } from "./prepared.ts"
-import { look, spendings, totalCpuMs } from "./threads.ts"
+import { directory, install } from "./elsewhere/install.ts"
+import { Client, makeUser, Signer } from "./load/http-load.ts"
+import { contentOf } from "./load/people.ts"
+import { copyOf, prepared } from "./nodes/prepared.ts"
+import { endAll, kept, NodeProcess, until } from "./nodes/processes.ts"
+import { look, spendings, totalCpuMs } from "./nodes/threads.ts"
+import {
+  alternate,
+  isQuick,
+  type Measured,
+  numberGiven,
+  type Row,
+  type Sample,
+  summary,
+  table
+} from "./report/measure.ts"
+import { writeResults } from "./report/measure.ts"
 
 const turns = numberGiven("turns", isQuick ? 1 : 3)
 const connections = 64

@@ -13,11 +13,20 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { loadWasm } from "../src/layers/crypto/hashing.ts"
-import { clusters, groupRows, inboxRow } from "./growth-node.ts"
-import { differences, rowsOf, treeRow } from "./growth-store.ts"
-import { alternate, isQuick, median, numberGiven, type Row, table, type Watched, writeResults } from "./measure.ts"
-import { endAll } from "./nodes.ts"
-import { type Point, svgOf } from "./plot.ts"
+import { clusters, groupRows, inboxRow } from "./growth/nodes.ts"
+import { differences, rowsOf, treeRow } from "./growth/stores.ts"
+import { endAll } from "./nodes/processes.ts"
+import {
+  alternate,
+  isQuick,
+  median,
+  numberGiven,
+  type Row,
+  table,
+  type Watched,
+  writeResults
+} from "./report/measure.ts"
+import { type Point, svgOf } from "./report/plot.ts"
 
 const turns = isQuick ? 1 : 3
 const storeSizes = isQuick

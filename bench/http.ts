@@ -5,7 +5,7 @@
  *     node bench/http.ts --profile DIR [write|waited|history|inbox]
  *                                           only such calls, for a while; the node leaves its CPU profiles in DIR
  *
- * The node and the bare server (see `http-node.ts`) run in processes of their own and answer the same requests from this
+ * The node and the bare server (see `nodes/http-node.ts`) run in processes of their own and answer the same requests from this
  * one, signed before the clock runs, over 64 kept connections. A run has two parts: a closed loop, where each connection
  * sends when it has its answer, gives rate and CPU; an open loop at a rate that both can hold gives latencies.
  */
@@ -16,9 +16,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { loadWasm } from "../src/layers/crypto/hashing.ts"
-import { Client, type Load, makeUser, Signer, type User } from "./http-load.ts"
-import type { Bodies, Command, Ready, Spent } from "./http-node.ts"
-import { alternate, isQuick, percentiles, type Row, table, writeResults } from "./measure.ts"
+import { Client, type Load, makeUser, Signer, type User } from "./load/http-load.ts"
+import type { Bodies, Command, Ready, Spent } from "./nodes/http-node.ts"
+import { alternate, isQuick, percentiles, type Row, table, writeResults } from "./report/measure.ts"
 
 const connections = 64
 const turns = isQuick ? 1 : 3
@@ -42,7 +42,7 @@ class Server {
   }
 
   static async start(kind: "ours" | "bare", dataDir: string, execArgv: ReadonlyArray<string> = []): Promise<Server> {
-    const child = fork(new URL("http-node.ts", import.meta.url), [kind, dataDir], {
+    const child = fork(new URL("nodes/http-node.ts", import.meta.url), [kind, dataDir], {
       serialization: "advanced",
       execArgv: [...execArgv]
     })

@@ -27,7 +27,7 @@ import { layerSqlite } from "../src/layers/store/sqlite.ts"
 import { Store } from "../src/services/Store.ts"
 import { Trees } from "../src/services/Trees.ts"
 import { Views } from "../src/services/Views.ts"
-import { alternate, cpuOf, isQuick, type Row, table, writeResults } from "./measure.ts"
+import { alternate, cpuOf, isQuick, type Row, table, writeResults } from "./report/measure.ts"
 
 const chatCount = 200
 const messagesAChat = 20

@@ -9,11 +9,11 @@
  */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { isQuick, median, numberGiven, table, writeResults } from "./measure.ts"
-import { NodeProcess, pause } from "./nodes.ts"
-import { acceptedOf, failedOf, Load, refusedOf } from "./planned.ts"
-import { copyOf, prepared } from "./prepared.ts"
-import { inDirectory, say } from "./running.ts"
+import { acceptedOf, failedOf, Load, refusedOf } from "./load/planned.ts"
+import { copyOf, prepared } from "./nodes/prepared.ts"
+import { NodeProcess, pause } from "./nodes/processes.ts"
+import { inDirectory, say } from "./nodes/running.ts"
+import { isQuick, median, numberGiven, table, writeResults } from "./report/measure.ts"
 
 const stored = numberGiven("messages", isQuick ? 50_000 : 1_000_000)
 const perSecond = numberGiven("rate", isQuick ? 150 : 500)

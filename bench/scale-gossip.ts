@@ -14,11 +14,11 @@ import { Worker } from "node:worker_threads"
 import * as Payload from "../src/domain/gossip-payload.ts"
 import type { Message } from "../src/domain/record.ts"
 import * as Wire from "../src/domain/wire.ts"
-import { isQuick, median, table, writeResults } from "./measure.ts"
-import { endAll, kept, NodeProcess, pause, until } from "./nodes.ts"
-import type { Wanted } from "./prepared.worker.ts"
-import type { Answer, Order } from "./scale-peer.ts"
-import { byRole, meter, type Spending, totalCpuMs } from "./threads.ts"
+import type { Wanted } from "./nodes/prepared.worker.ts"
+import { endAll, kept, NodeProcess, pause, until } from "./nodes/processes.ts"
+import { byRole, meter, type Spending, totalCpuMs } from "./nodes/threads.ts"
+import { isQuick, median, table, writeResults } from "./report/measure.ts"
+import type { Answer, Order } from "./scale/peer.ts"
 
 /** Turns that count; one before them warms up. */
 const turns = isQuick ? 1 : 3
@@ -36,7 +36,7 @@ class Peer {
   address = ""
 
   private constructor(seed: number, bootstrap: ReadonlyArray<string>) {
-    this.child = kept(fork(new URL("scale-peer.ts", import.meta.url), [String(seed), ...bootstrap], {
+    this.child = kept(fork(new URL("scale/peer.ts", import.meta.url), [String(seed), ...bootstrap], {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "inherit", "ipc"]
     }))
@@ -72,7 +72,7 @@ class Peer {
 let made = 0
 /** Signed messages, stamped in the last seconds, no two the same. */
 const recordsOf = async (count: number): Promise<ReadonlyArray<Message>> => {
-  const worker = new Worker(new URL("prepared.worker.ts", import.meta.url))
+  const worker = new Worker(new URL("nodes/prepared.worker.ts", import.meta.url))
   const [from, to] = [made, made += count]
   const wanted: Wanted = { from, to, startMs: Date.now() - 1_000, stepMs: 0 }
   worker.postMessage(wanted, [])

@@ -1,6 +1,6 @@
 /**
- * What a network of many nodes costs: the model of `scale-model.ts`, checked against clusters of whole nodes in the simulator
- * (`scale-town.ts`), and what it says for rates and machines that nobody here has.
+ * What a network of many nodes costs: the model of `scale/model.ts`, checked against clusters of whole nodes in the simulator
+ * (`scale/town.ts`), and what it says for rates and machines that nobody here has.
  *
  * Writes `results/scale.json`, three charts, and the tables of docs/scale.md between their marks. `--tables` simulates nothing,
  * and does the rest from the last results: for when other benches were run again. `--nodes 10,50` simulates only those sizes, and keeps the
@@ -9,11 +9,11 @@
 import { Effect } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import * as Frames from "../src/domain/sync-frames.ts"
-import { isQuick, table, writeResults } from "./measure.ts"
-import { type Costs, costs } from "./scale-costs.ts"
-import * as Model from "./scale-model.ts"
-import { writeChart } from "./scale-plot.ts"
-import { contentBytes, gapRecords, measure, type Town } from "./scale-town.ts"
+import { isQuick, table, writeResults } from "./report/measure.ts"
+import { type Costs, costs } from "./scale/costs.ts"
+import * as Model from "./scale/model.ts"
+import { writeChart } from "./scale/plot.ts"
+import { contentBytes, gapRecords, measure, type Town } from "./scale/town.ts"
 
 const sizes = (() => {
   const at = process.argv.indexOf("--nodes")

@@ -13,14 +13,14 @@
  */
 import { join } from "node:path"
 import { horizonStepMs } from "../src/domain/limits.ts"
-import { Bare } from "./bare.ts"
-import { isQuick, median, numberGiven, percentiles, table, writeResults } from "./measure.ts"
-import { NodeProcess, pause, until } from "./nodes.ts"
-import { acceptedOf, failedOf, Load, type Met, refusedOf } from "./planned.ts"
-import { copyOf, prepared } from "./prepared.ts"
-import { inDirectory, say } from "./running.ts"
-import { probe, type Seen } from "./spread-probe.ts"
-import { meter, totalCpuMs } from "./threads.ts"
+import { acceptedOf, failedOf, Load, type Met, refusedOf } from "./load/planned.ts"
+import { Bare } from "./nodes/bare.ts"
+import { copyOf, prepared } from "./nodes/prepared.ts"
+import { NodeProcess, pause, until } from "./nodes/processes.ts"
+import { inDirectory, say } from "./nodes/running.ts"
+import { meter, totalCpuMs } from "./nodes/threads.ts"
+import { isQuick, median, numberGiven, percentiles, table, writeResults } from "./report/measure.ts"
+import { probe, type Seen } from "./spread/probe.ts"
 
 const stored = numberGiven("messages", isQuick ? 50_000 : 1_000_000)
 const seconds = isQuick ? 8 : 60

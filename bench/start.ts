@@ -16,12 +16,12 @@ import { mkdirSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { isQuick, median, numberGiven, table, writeResults } from "./measure.ts"
-import { end, kept, launch, type Readiness, until } from "./nodes.ts"
-import { copyOf, prepared } from "./prepared.ts"
-import { inDirectory, say } from "./running.ts"
-import { look, spendings, totalCpuMs } from "./threads.ts"
-import { Wire } from "./wire.ts"
+import { Wire } from "./load/wire.ts"
+import { copyOf, prepared } from "./nodes/prepared.ts"
+import { end, kept, launch, type Readiness, until } from "./nodes/processes.ts"
+import { inDirectory, say } from "./nodes/running.ts"
+import { look, spendings, totalCpuMs } from "./nodes/threads.ts"
+import { isQuick, median, numberGiven, table, writeResults } from "./report/measure.ts"
 
 const counts = [1_000, numberGiven("messages", isQuick ? 50_000 : 1_000_000)]
 const turns = isQuick ? 1 : 7

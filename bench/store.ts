@@ -28,7 +28,8 @@ import { Dictionary } from "../src/layers/store/dictionary.ts"
 import { prefixOf } from "../src/layers/store/packing.ts"
 import { layerSqlite } from "../src/layers/store/sqlite.ts"
 import { Store } from "../src/services/Store.ts"
-import { alternate, cpuOf, isQuick, numberGiven, percentiles, type Row, table, writeResults } from "./measure.ts"
+import { noiseMessage, noiseOf } from "./load/records.ts"
+import { alternate, cpuOf, isQuick, numberGiven, percentiles, type Row, table, writeResults } from "./report/measure.ts"
 
 const preloaded = numberGiven("messages", isQuick ? 5_000 : 100_000)
 const runs = isQuick ? 1 : 3
@@ -40,17 +41,6 @@ const loadedAtOnce = 50_000
 
 const user = (n: number): Ids.Address => Bytes.toHex(noiseOf(n, 20)) as Ids.Address
 
-/** Bytes that look random and depend on `n` only. */
-const noiseOf = (n: number, length: number): Uint8Array => {
-  const bytes = new Uint8Array(length)
-  let state = (n + 1) * 0x9e3779b1 >>> 0
-  for (let i = 0; i < length; i++) {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 >>> 0
-    bytes[i] = state >>> 11
-  }
-  return bytes
-}
-
 const makeMessages = (hashes: Hashes) => {
   const chats = Array.from({ length: chatCount }, (_, n) => {
     const [a, b] = [user(n % userCount), user((n * 7 + 1) % userCount)]
@@ -58,19 +48,8 @@ const makeMessages = (hashes: Hashes) => {
   })
   const one = (n: number): Message => {
     const chat = chats[(Math.imul(n, 0x9e3779b1) >>> 8) % chatCount]!
-    const fields = {
-      node: "12D3KooWGRUzVgkGbtAdVg7oFbuzDtQYMDxXJfYXxKJAXmQ1Vv1Z" as Ids.NodeId,
-      sig: noiseOf(n, 65),
-      sigVersion: 1 as const,
-      hlc: Hlc.make(1_800_000_000_000 + n, 0),
-      chatId: chat.chatId,
-      sender: n % 2 === 0 ? chat.a : chat.b,
-      peer: n % 2 === 0 ? chat.b : chat.a,
-      ts: 1_800_000_000_000 + n,
-      msgType: 0,
-      content: Bytes.toBase64(noiseOf(n, 225))
-    }
-    return { kind: "message", id: Ids.messageId(hashes, fields), ...fields }
+    const [sender, peer] = n % 2 === 0 ? [chat.a, chat.b] : [chat.b, chat.a]
+    return noiseMessage(hashes, n, 1_800_000_000_000 + n, { chatId: chat.chatId, sender, peer })
   }
   return { chats, many: (from: number, count: number) => Array.from({ length: count }, (_, i) => one(from + i)) }
 }

@@ -7,7 +7,7 @@
  * hello and audits. Negentropy: ids are the leaf digests, times the stamps in seconds; its storage is in memory, built and
  * sorted before the clock runs. Half of the differences are missing on either side.
  */
-import { Context, Effect, Layer, Queue, References } from "effect"
+import { Context, Effect, References } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -19,37 +19,18 @@ import * as Ids from "../src/domain/ids.ts"
 import type { Message } from "../src/domain/record.ts"
 import * as Wire from "../src/domain/wire.ts"
 import { loadWasm } from "../src/layers/crypto/hashing.ts"
-import * as Hashing from "../src/layers/crypto/hashing.ts"
-import * as Entropy from "../src/layers/node/entropy.ts"
-import * as HybridClock from "../src/layers/node/hybrid-clock.ts"
-import * as PeerClocks from "../src/layers/node/peer-clocks.ts"
-import * as Trees from "../src/layers/node/trees.ts"
-import { layerSqlite } from "../src/layers/store/sqlite.ts"
-import * as Initiator from "../src/layers/sync/initiator.ts"
-import * as Line from "../src/layers/sync/line.ts"
-import * as Responder from "../src/layers/sync/responder.ts"
-import * as Rounds from "../src/layers/sync/rounds.ts"
-import { Intake } from "../src/services/Intake.ts"
-import { type Channel, ChannelError } from "../src/services/Network.ts"
-import { NetworkId } from "../src/services/NetworkId.ts"
+import type * as Rounds from "../src/layers/sync/rounds.ts"
 import { Store } from "../src/services/Store.ts"
-import { cpuOf, isQuick, median, table, writeResults } from "./measure.ts"
+import { noiseMessage, noiseOf } from "./load/records.ts"
+import { buildTrees, Ground, openSide, round } from "./nodes/sides.ts"
+import { cpuOf, isQuick, median, table, writeResults } from "./report/measure.ts"
 
 const sizes = isQuick ? [10_000] : [10_000, 100_000]
 const differences = [1, 10, 100, 1_000]
 const runs = isQuick ? 1 : 5
-const node = "12D3KooWGRUzVgkGbtAdVg7oFbuzDtQYMDxXJfYXxKJAXmQ1Vv1Z" as Ids.NodeId
 /** Spread over this long before now, so that no record is above a horizon or aged. */
 const spreadMs = 24 * 3_600_000
 const startMs = Date.now() - spreadMs - 60_000
-
-const noiseOf = (seed: number, length: number): Uint8Array => {
-  let state = (seed + 1) * 0x9e3779b1 >>> 0
-  return Uint8Array.from({ length }, () => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 >>> 0
-    return state >>> 11
-  })
-}
 
 const messageOf = (hashes: Hashes, n: number): Message => {
   const [sender, peer] = [noiseOf(n % 500, 20), noiseOf(500 + n % 499, 20)].map(Bytes.toHex) as [
@@ -57,63 +38,17 @@ const messageOf = (hashes: Hashes, n: number): Message => {
     Ids.Address
   ]
   const ms = startMs + Math.floor((Math.imul(n, 0x9e3779b1) >>> 0) / 2 ** 32 * spreadMs)
-  const fields = {
-    node,
-    sig: noiseOf(n, 65),
-    sigVersion: 1 as const,
-    hlc: Hlc.make(ms, n & 0xffff),
-    chatId: Ids.dmChatId(hashes, sender, peer),
-    sender,
-    peer,
-    ts: ms,
-    msgType: 0,
-    content: Bytes.toBase64(noiseOf(n, 225))
-  }
-  return { kind: "message", id: Ids.messageId(hashes, fields), ...fields }
+  return noiseMessage(hashes, n, ms, { chatId: Ids.dmChatId(hashes, sender, peer), sender, peer })
 }
-
-/** Takes whatever comes: judging and storing are measured elsewhere. */
-const layerIntake = Layer.succeed(Intake, {
-  take: (records) => Effect.succeed(records.map(() => ({ _tag: "accepted" as const }))),
-  forget: () => {},
-  stats: () => ({ waiting: 0, waitingBytes: 0 })
-})
-
-const side = (directory: string) =>
-  Layer.build(
-    Layer.effect(Ground, Rounds.ground).pipe(
-      Layer.provideMerge(Layer.mergeAll(Trees.layer, layerIntake)),
-      Layer.provideMerge(Layer.mergeAll(HybridClock.layer, PeerClocks.layer)),
-      Layer.provideMerge(Layer.mergeAll(
-        layerSqlite({ directory }),
-        Hashing.layer,
-        Entropy.layer,
-        Layer.succeed(NetworkId, { name: "" })
-      ))
-    )
-  )
 
 const { Negentropy, NegentropyStorageVector } = nip77
 type Vector = InstanceType<typeof NegentropyStorageVector>
-
-class Ground extends Context.Service<Ground, Rounds.Ground>()("bench/Ground") {}
 
 const fill = Effect.fnUntraced(function*(store: Store["Service"], hashes: Hashes, from: number, to: number) {
   for (let at = from; at < to; at += 1_000) {
     const batch = Array.from({ length: Math.min(1_000, to - at) }, (_, i) => messageOf(hashes, at + i))
     yield* store.commit(batch, Hlc.zero)
   }
-})
-
-/** A line in memory, both ends. */
-const pipe = Effect.gen(function*() {
-  const [there, back] = [yield* Queue.unbounded<Uint8Array>(), yield* Queue.unbounded<Uint8Array>()]
-  const end = (out: Queue.Queue<Uint8Array>, into: Queue.Queue<Uint8Array>): Channel => ({
-    peer: node,
-    send: (frame) => Effect.asVoid(Queue.offer(out, frame)),
-    receive: Effect.mapError(Queue.take(into), () => new ChannelError({ reason: "closed", message: "closed" }))
-  })
-  return [end(there, back), end(back, there)] as const
 })
 
 interface Round {
@@ -126,31 +61,14 @@ interface Round {
 }
 
 const ours = Effect.fnUntraced(function*(a: Rounds.Ground, b: Rounds.Ground) {
-  const [left, right] = yield* pipe
-  const line = Line.make(left, Line.answerMsMax)
-  const measured = yield* Effect.promise(() =>
-    cpuOf(() =>
-      Effect.runPromise(
-        Effect.map(
-          Effect.all([
-            Initiator.run(a, line, {
-              whole: new Set(),
-              catchUp: { begin: () => "compare", fetched: () => {}, opsFrom: () => undefined, opsReached: () => {} }
-            }),
-            Responder.run(b, Line.make(right, Line.questionMsMax), () => false)
-          ], { concurrency: 2 }),
-          ([led]) => led
-        )
-      )
-    )
-  )
-  const { bytes, besideBytes, frames, recordBytes } = line.tally
+  const { cpuMs, value, wallMs } = yield* Effect.promise(() => cpuOf(() => Effect.runPromise(round(a, b))))
+  const { bytes, besideBytes, frames, recordBytes } = value.tally
   return {
     bytes: bytes - besideBytes - recordBytes,
     trips: frames / 2,
-    wallMs: measured.wallMs,
-    cpuMs: measured.cpuMs,
-    found: measured.value.pulled + measured.value.pushed
+    wallMs,
+    cpuMs,
+    found: value.found
   } satisfies Round
 })
 
@@ -188,16 +106,13 @@ const measure = (size: number, difference: number) =>
     const hashes = yield* loadWasm
     const common = size - difference
     const half = Math.ceil(difference / 2)
-    const sides = yield* Effect.all([side(join(directory, "a")), side(join(directory, "b"))])
+    const sides = yield* Effect.all([openSide(join(directory, "a")), openSide(join(directory, "b"))])
     const ranges = [[[0, common], [common, common + half]], [[0, common], [common + half, size]]] as const
     for (const [i, context] of sides.entries()) {
       for (const [from, to] of ranges[i]!) yield* fill(Context.get(context, Store), hashes, from, to)
     }
     const [a, b] = sides.map((context) => Context.get(context, Ground)) as [Rounds.Ground, Rounds.Ground]
-    for (const ground of [a, b]) {
-      ground.trees.rebuild("filled")
-      while (ground.trees.horizonMs() === undefined) yield* Effect.sleep(20)
-    }
+    for (const ground of [a, b]) yield* buildTrees(ground)
     const vectors = ranges.map((spans) =>
       vectorOf(spans.flatMap(([from, to]) =>
         Array.from({ length: to - from }, (_, i) => {

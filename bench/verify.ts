@@ -18,7 +18,7 @@ import * as Ed25519 from "../src/layers/crypto/ed25519.ts"
 import { loadWasmPromise, noble } from "../src/layers/crypto/hashes.ts"
 import { layer, type VerifierOptions } from "../src/layers/crypto/verifier.ts"
 import { type Recovery, Verifier } from "../src/services/Verifier.ts"
-import { alternate, cpuOf, isQuick, loop, type Measured, type Row, table, writeResults } from "./measure.ts"
+import { alternate, cpuOf, isQuick, loop, type Measured, type Row, table, writeResults } from "./report/measure.ts"
 
 const runs = isQuick ? 5 : 7
 const ms = isQuick ? 40 : 200

@@ -3,7 +3,7 @@
  *
  *     node bench/write.ts [--quick] [--messages N]     tables, and bench/results/write.json
  *
- * One node process as `p2p-mes node` runs it, with N messages stored beforehand (`prepared.ts`: direct ingestion into the
+ * One node process as `p2p-mes node` runs it, with N messages stored beforehand (`nodes/prepared.ts`: direct ingestion into the
  * store layer, kept between runs), and one peer, which is a real second node: it is subscribed to the gossip, verifies and
  * stores all of it, and its CPU is reported apart. 64 connections of a load process send requests that were signed before
  * the clock ran. Event loop delay is how late a timer of 1 ms fires (`node-probe.ts`).
@@ -11,14 +11,14 @@
  * Then the same with the second core kept busy, and with far more connections than the node serves at once.
  */
 import { join } from "node:path"
-import { Bare, type BareRun } from "./bare.ts"
-import { isQuick, median, numberGiven, type Watched, writeResults } from "./measure.ts"
-import { NodeProcess, pause, spin, until } from "./nodes.ts"
-import { copyOf, prepared } from "./prepared.ts"
-import { inDirectory, say } from "./running.ts"
-import { clipped, delaysWithin, lengthMs, watchCounter, watchPeaks } from "./watch.ts"
-import { connections, type Measured, ratesOf, Scene } from "./write-scene.ts"
-import { type Account, type During, type Outcome, print } from "./write-tables.ts"
+import { Bare, type BareRun } from "./nodes/bare.ts"
+import { copyOf, prepared } from "./nodes/prepared.ts"
+import { NodeProcess, pause, spin, until } from "./nodes/processes.ts"
+import { inDirectory, say } from "./nodes/running.ts"
+import { clipped, delaysWithin, lengthMs, watchCounter, watchPeaks } from "./nodes/watch.ts"
+import { isQuick, median, numberGiven, type Watched, writeResults } from "./report/measure.ts"
+import { connections, type Measured, ratesOf, Scene } from "./write/scene.ts"
+import { type Account, type During, type Outcome, print } from "./write/tables.ts"
 
 const stored = numberGiven("messages", isQuick ? 50_000 : 1_000_000)
 const seconds = isQuick ? 5 : 60

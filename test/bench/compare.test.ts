@@ -1,7 +1,7 @@
 /** The regression guard's judgement: a real slow-down is flagged, noise is not, and the intervals are what they claim. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Measured } from "../../bench/measure.ts"
-import { intervalOf, judge, type Results, type Series, seriesOf, turnsMin } from "../../bench/regression.ts"
+import type { Measured } from "../../bench/report/measure.ts"
+import { intervalOf, judge, type Results, type Series, seriesOf, turnsMin } from "../../bench/report/regression.ts"
 
 /** Numbers from 0 to 1 that depend on the seed only. */
 const chances = (seed: number) => {

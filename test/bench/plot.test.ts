@@ -1,6 +1,6 @@
 /** Plots are files that any viewer takes: what is drawn stands where its value is, on logarithmic axes. */
 import { assert, describe, it } from "@effect/vitest"
-import { type Plot, svgOf } from "../../bench/plot.ts"
+import { type Plot, svgOf } from "../../bench/report/plot.ts"
 
 const plot = (points: Plot["curves"][number]["points"], name = "a curve"): string =>
   svgOf({ title: "Commit", xLabel: "stored messages", yLabel: "CPU µs a message", curves: [{ name, points }] })

@@ -1,6 +1,6 @@
 /** The summary: what was wanted beside what the results say. */
 import { assert, describe, it } from "@effect/vitest"
-import { type Stored, summarize } from "../../bench/targets.ts"
+import { type Stored, summarize } from "../../bench/report/targets.ts"
 
 const stored = (data: unknown): Stored => ({ date: "2026-01-02T03:04:05.000Z", data })
 const of = (given: Readonly<Record<string, unknown>>) =>

@@ -12,10 +12,10 @@ import { createServer } from "node:http"
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { monitorEventLoopDelay } from "node:perf_hooks"
-import { loadWasmPromise } from "../src/layers/crypto/hashes.ts"
-import { layer } from "../src/layers/node-live.ts"
-import { NodeKey } from "../src/services/NodeKey.ts"
-import { Writer } from "../src/services/Writer.ts"
+import { loadWasmPromise } from "../../src/layers/crypto/hashes.ts"
+import { layer } from "../../src/layers/node-live.ts"
+import { NodeKey } from "../../src/services/NodeKey.ts"
+import { Writer } from "../../src/services/Writer.ts"
 
 /** What the server tells when it listens. */
 export interface Ready {

@@ -8,7 +8,7 @@ const minutesMax = 45
 
 /** What `bench/<name>.ts` printed, when it has ended; throws when it failed or took longer than {@link minutesMax}. */
 export const execute = async (name: string, args: ReadonlyArray<string>): Promise<string> => {
-  const file = fileURLToPath(new URL(`${name}.ts`, import.meta.url))
+  const file = fileURLToPath(new URL(`../${name}.ts`, import.meta.url))
   if (!existsSync(file)) throw new Error(`there is no bench named ${name}`)
   const child = spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "inherit"] })
   const timer = setTimeout(() => child.kill("SIGTERM"), minutesMax * 60_000)

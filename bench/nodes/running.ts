@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { endAll } from "./nodes.ts"
+import { endAll } from "./processes.ts"
 
 const begun = performance.now()
 const secondsSoFar = (): string => ((performance.now() - begun) / 1_000).toFixed(0)

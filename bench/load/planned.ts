@@ -6,7 +6,7 @@
  * come, so its plan goes by an estimate, and what falls too far behind the clock is skipped.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { kept, pause } from "./nodes.ts"
+import { kept, pause } from "../nodes/processes.ts"
 
 /** Which writes to sign: the n-th, of `count`, is planned for `startMs` + n / `perSecond`. */
 export interface Plan {

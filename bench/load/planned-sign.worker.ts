@@ -1,7 +1,7 @@
 /** Signs blocks of planned writes for `planned-load.ts`. */
 import { Effect } from "effect"
 import { parentPort } from "node:worker_threads"
-import { loadWasm } from "../src/layers/crypto/hashing.ts"
+import { loadWasm } from "../../src/layers/crypto/hashing.ts"
 import { makeUser, Signer } from "./http-load.ts"
 import { contentOf, pairOf, userCount, userName } from "./people.ts"
 import type { Plan } from "./planned.ts"

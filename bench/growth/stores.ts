@@ -5,49 +5,29 @@
  * A chat has 50 messages whatever the size, and they come in turns, so that a page is spread over the file as it is where
  * many people talk at once. Signatures are noise: nothing here verifies.
  */
-import { Context, Effect, Layer, Queue, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { copyFileSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
-import * as Bytes from "../src/domain/bytes.ts"
-import type { Hashes } from "../src/domain/hashing.ts"
-import * as Hlc from "../src/domain/hlc.ts"
-import * as Ids from "../src/domain/ids.ts"
-import { MerkleTree } from "../src/domain/merkle.ts"
-import type { Message } from "../src/domain/record.ts"
-import * as Hashing from "../src/layers/crypto/hashing.ts"
-import * as Entropy from "../src/layers/node/entropy.ts"
-import * as HybridClock from "../src/layers/node/hybrid-clock.ts"
-import * as PeerClocks from "../src/layers/node/peer-clocks.ts"
-import * as Trees from "../src/layers/node/trees.ts"
-import { layerSqlite } from "../src/layers/store/sqlite.ts"
-import * as Initiator from "../src/layers/sync/initiator.ts"
-import * as Line from "../src/layers/sync/line.ts"
-import * as Responder from "../src/layers/sync/responder.ts"
-import * as Rounds from "../src/layers/sync/rounds.ts"
-import { Intake } from "../src/services/Intake.ts"
-import { type Channel, ChannelError } from "../src/services/Network.ts"
-import { NetworkId } from "../src/services/NetworkId.ts"
-import { Store } from "../src/services/Store.ts"
-import { cpuOf, type Row } from "./measure.ts"
-import { databaseOf } from "./nodes.ts"
+import * as Bytes from "../../src/domain/bytes.ts"
+import type { Hashes } from "../../src/domain/hashing.ts"
+import * as Hlc from "../../src/domain/hlc.ts"
+import * as Ids from "../../src/domain/ids.ts"
+import { MerkleTree } from "../../src/domain/merkle.ts"
+import type { Message } from "../../src/domain/record.ts"
+import { layerSqlite } from "../../src/layers/store/sqlite.ts"
+import type * as Rounds from "../../src/layers/sync/rounds.ts"
+import { Store } from "../../src/services/Store.ts"
+import { noiseMessage, noiseOf } from "../load/records.ts"
+import { databaseOf } from "../nodes/processes.ts"
+import { buildTrees, Ground, openSide, round } from "../nodes/sides.ts"
+import { cpuOf, type Row } from "../report/measure.ts"
 
 export const differences = 100
 const chatMessages = 50
 const [pageMessages, batchMessages] = [50, 100]
-const node = "12D3KooWGRUzVgkGbtAdVg7oFbuzDtQYMDxXJfYXxKJAXmQ1Vv1Z" as Ids.NodeId
 /** Spread over this long before now, so that no record is above a horizon or aged. */
 const spreadMs = 24 * 3_600_000
 const startMs = Date.now() - spreadMs - 120_000
-const buildMsMax = 300_000
-
-/** Bytes that look random and depend on `n` only. */
-const noiseOf = (n: number, length: number): Uint8Array => {
-  let state = (n + 1) * 0x9e3779b1 >>> 0
-  return Uint8Array.from({ length }, () => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 >>> 0
-    return state >>> 11
-  })
-}
 
 /** Makes the n-th message of a store that has `size` of them, or of what is added to it later. */
 const maker = (hashes: Hashes, size: number) => {
@@ -58,19 +38,8 @@ const maker = (hashes: Hashes, size: number) => {
   const one = (n: number): Message => {
     const { a, b, chatId } = chats[n % chats.length]!
     const ms = startMs + Math.floor(n / (size * 1.5) * spreadMs)
-    const fields = {
-      node,
-      sig: noiseOf(n, 65),
-      sigVersion: 1 as const,
-      hlc: Hlc.make(ms, n & 0xffff),
-      chatId,
-      sender: n % 2 === 0 ? a : b,
-      peer: n % 2 === 0 ? b : a,
-      ts: ms,
-      msgType: 0,
-      content: Bytes.toBase64(noiseOf(n, 225))
-    }
-    return { kind: "message", id: Ids.messageId(hashes, fields), ...fields }
+    const [sender, peer] = n % 2 === 0 ? [a, b] : [b, a]
+    return noiseMessage(hashes, n, ms, { chatId, sender, peer })
   }
   const many = (from: number, count: number) => Array.from({ length: count }, (_, i) => one(from + i))
   return { chatIds: chats.map(({ chatId }) => chatId), many }
@@ -83,59 +52,6 @@ const fill = (directory: string, size: number, { many }: Maker) =>
     const store = Context.get(yield* Layer.build(layerSqlite({ directory })), Store)
     for (let at = 0; at < size; at += 1_000) yield* store.commit(many(at, Math.min(1_000, size - at)), Hlc.zero)
   }).pipe(Effect.scoped)
-
-class Ground extends Context.Service<Ground, Rounds.Ground>()("bench/Ground") {}
-
-/** Takes whatever comes: judging and storing are measured elsewhere, and the sides stay different. */
-const layerIntake = Layer.succeed(Intake, {
-  take: (records) => Effect.succeed(records.map(() => ({ _tag: "accepted" as const }))),
-  forget: () => {},
-  stats: () => ({ waiting: 0, waitingBytes: 0 })
-})
-
-const openSide = (directory: string) =>
-  Layer.build(
-    Layer.effect(Ground, Rounds.ground).pipe(
-      Layer.provideMerge(Layer.mergeAll(Trees.layer, layerIntake)),
-      Layer.provideMerge(Layer.mergeAll(HybridClock.layer, PeerClocks.layer)),
-      Layer.provideMerge(Layer.mergeAll(
-        layerSqlite({ directory }),
-        Hashing.layer,
-        Entropy.layer,
-        Layer.succeed(NetworkId, { name: "" })
-      ))
-    )
-  )
-
-/** A line in memory, both ends. */
-const pipe = Effect.gen(function*() {
-  const [there, back] = [yield* Queue.unbounded<Uint8Array>(), yield* Queue.unbounded<Uint8Array>()]
-  const end = (out: Queue.Queue<Uint8Array>, into: Queue.Queue<Uint8Array>): Channel => ({
-    peer: node,
-    send: (frame) => Effect.asVoid(Queue.offer(out, frame)),
-    receive: Effect.mapError(Queue.take(into), () => new ChannelError({ reason: "closed", message: "closed" }))
-  })
-  return [end(there, back), end(back, there)] as const
-})
-
-/** One round between two sides; gives the records that were found to differ. */
-const round = Effect.fnUntraced(function*(a: Rounds.Ground, b: Rounds.Ground) {
-  const [left, right] = yield* pipe
-  const catchUp = { begin: () => "compare" as const, fetched: () => {}, opsFrom: () => undefined, opsReached: () => {} }
-  const [led] = yield* Effect.all([
-    Initiator.run(a, Line.make(left, Line.answerMsMax), { whole: new Set(), catchUp }),
-    Responder.run(b, Line.make(right, Line.questionMsMax), () => false)
-  ], { concurrency: 2 })
-  return led.pulled + led.pushed
-})
-
-const builtTrees = Effect.fnUntraced(function*({ trees }: Rounds.Ground) {
-  trees.rebuild("filled")
-  for (let waitedMs = 0; trees.horizonMs() === undefined; waitedMs += 50) {
-    if (waitedMs > buildMsMax) return yield* Effect.die(new Error(`no trees after ${buildMsMax} ms`))
-    yield* Effect.sleep(50)
-  }
-})
 
 export interface Rows {
   readonly commit: Row
@@ -165,7 +81,7 @@ export const rowsOf = Effect.fnUntraced(function*(
   for (const [i, side] of sides.entries()) {
     const half = differences / 2
     yield* Context.get(side, Store).commit(messages.many(size + i * half, half), Hlc.zero)
-    yield* builtTrees(Context.get(side, Ground))
+    yield* buildTrees(Context.get(side, Ground))
   }
   const [a, b] = sides.map((side) => Context.get(side, Ground)) as [Rounds.Ground, Rounds.Ground]
   const store = Context.get(yield* Layer.build(layerSqlite({ directory: copied("store") })), Store)
@@ -201,7 +117,7 @@ export const rowsOf = Effect.fnUntraced(function*(
       name: `round with ${differences} differences, ${size}`,
       run: async () => {
         const { cpuMs, value, wallMs } = await cpuOf(() => run(round(a, b)))
-        if (value !== differences) throw new Error(`${differences} records differ, ${value} were found`)
+        if (value.found !== differences) throw new Error(`${differences} records differ, ${value.found} were found`)
         return { units: 1, cpuMs, wallMs }
       }
     }

@@ -3,12 +3,12 @@
  * what comes to be of no use, at once, so that nothing is passed on. What it spends is what gossip itself costs.
  */
 import { Context, Effect, Layer } from "effect"
-import { layer as layerHashing } from "../src/layers/crypto/hashing.ts"
-import * as Libp2p from "../src/layers/network/libp2p.ts"
-import { NetworkReady } from "../src/layers/network/ready.ts"
-import { Network } from "../src/services/Network.ts"
-import { layerKey } from "../src/testing/node.ts"
-import { pause } from "./nodes.ts"
+import { layer as layerHashing } from "../../src/layers/crypto/hashing.ts"
+import * as Libp2p from "../../src/layers/network/libp2p.ts"
+import { NetworkReady } from "../../src/layers/network/ready.ts"
+import { Network } from "../../src/services/Network.ts"
+import { layerKey } from "../../src/testing/node.ts"
+import { pause } from "../nodes/processes.ts"
 
 export type Order =
   | { readonly kind: "publish"; readonly payloads: ReadonlyArray<Uint8Array>; readonly perSecond: number }

@@ -1,9 +1,9 @@
 /**
- * What one unit of work costs one node: the inputs of the model in `scale-model.ts`. Nothing is typed in here: every figure is
+ * What one unit of work costs one node: the inputs of the model in `model.ts`. Nothing is typed in here: every figure is
  * read from `bench/results`, so that a bench that is run again makes the page right again.
  */
 import { readFileSync } from "node:fs"
-import type { GossipCosts } from "./scale-gossip.ts"
+import type { GossipCosts } from "../scale-gossip.ts"
 
 export interface Costs {
   /** CPU µs of one recovery with nothing else to do. */
@@ -31,7 +31,7 @@ interface Row {
 }
 
 const read = (name: string): unknown =>
-  (JSON.parse(readFileSync(new URL(`results/${name}.json`, import.meta.url), "utf8")) as { readonly data: unknown })
+  (JSON.parse(readFileSync(new URL(`../results/${name}.json`, import.meta.url), "utf8")) as { readonly data: unknown })
     .data
 
 const cpuOf = (rows: ReadonlyArray<Row>, name: string): number => {

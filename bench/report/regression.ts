@@ -28,7 +28,7 @@ export interface Results {
   readonly data: unknown
 }
 
-export const slowerMin = 1.05
+const slowerMin = 1.05
 export const confidence = 0.95
 export const turnsMin = 6
 

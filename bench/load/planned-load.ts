@@ -4,11 +4,11 @@
  */
 import { once } from "node:events"
 import { Worker } from "node:worker_threads"
-import { percentiles } from "./measure.ts"
-import { pause } from "./nodes.ts"
+import { pause } from "../nodes/processes.ts"
+import { cores } from "../nodes/threads.ts"
+import { percentiles } from "../report/measure.ts"
 import type { Block, Signed } from "./planned-sign.worker.ts"
 import type { Done, Met, Order, Plan, Run } from "./planned.ts"
-import { cores } from "./threads.ts"
 import { type Answer, Wire } from "./wire.ts"
 
 const blockWrites = 1_000

@@ -91,7 +91,7 @@ export const byRole = (
 const tickMs = 10
 
 /** Time that all cores together were busy with anything, ms since the start of the machine. */
-export const machineBusyMs = (): number => {
+const machineBusyMs = (): number => {
   const [, user, nice, system, , , irq, softirq, steal] = fieldsOf("/proc/stat").map(Number) as Array<number>
   return (user! + nice! + system! + irq! + softirq! + steal!) * tickMs
 }

@@ -6,10 +6,10 @@
  * ms, the same on every machine. Only `cpuMs` is of this machine.
  */
 import { Effect } from "effect"
-import { Hashing } from "../src/domain/hashing.ts"
-import * as Wire from "../src/domain/wire.ts"
-import { Cluster, gossipsubMesh, Random, type SimulatedNode, Users } from "../src/testing/index.ts"
-import { median, percentiles } from "./measure.ts"
+import { Hashing } from "../../src/domain/hashing.ts"
+import * as Wire from "../../src/domain/wire.ts"
+import { Cluster, gossipsubMesh, Random, type SimulatedNode, Users } from "../../src/testing/index.ts"
+import { median, percentiles } from "../report/measure.ts"
 
 /** Records a chapter, and how fast they come, over all nodes of it. */
 const spread = { records: 60, perSecond: 20 }

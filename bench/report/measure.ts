@@ -193,8 +193,8 @@ export const table = (
   ].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
 
 /** The version of an installed package; "?" when it is not there. */
-export const versionOf = (name: string): string => {
-  const file = new URL(`../node_modules/${name}/package.json`, import.meta.url)
+const versionOf = (name: string): string => {
+  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url)
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version : "?"
 }
 
@@ -209,8 +209,8 @@ export const writeResults = (
   data: unknown,
   watched: ReadonlyArray<Watched> = []
 ): string => {
-  const path = `results/${name}${isQuick ? ".quick" : ""}.json`
-  const file = new URL(path, import.meta.url)
+  const file = `${name}${isQuick ? ".quick" : ""}.json`
+  const folder = new URL("../results/", import.meta.url)
   const results = {
     bench: name,
     quick: isQuick,
@@ -229,7 +229,7 @@ export const writeResults = (
     ...(watched.length === 0 ? {} : { watched }),
     data
   }
-  mkdirSync(new URL("results/", import.meta.url), { recursive: true })
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
-  return `bench/${path}`
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(new URL(file, folder), `${JSON.stringify(results, null, 2)}\n`)
+  return `bench/results/${file}`
 }

@@ -6,7 +6,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import type { Told } from "./node-probe.ts"
+import type { Told } from "./probe.ts"
 
 const readyMsMax = 120_000
 const askMsMax = 30_000
@@ -48,8 +48,8 @@ export const until = async <A>(msMax: number, stepMs: number, ask: () => Promise
   return undefined
 }
 
-const main = new URL("../src/main.ts", import.meta.url)
-const probe = new URL("node-probe.ts", import.meta.url)
+const main = new URL("../../src/main.ts", import.meta.url)
+const probe = new URL("probe.ts", import.meta.url)
 
 /** The samples of `/metrics` by name and labels as written. */
 export class Metrics {

@@ -1,10 +1,10 @@
 /** What `write.ts` found, as tables. */
-import type { BareRun } from "./bare.ts"
-import { table } from "./measure.ts"
-import { failedOf, refusedOf } from "./planned.ts"
-import { cores } from "./threads.ts"
-import type { Delays } from "./watch.ts"
-import type { Measured, Rates } from "./write-scene.ts"
+import { failedOf, refusedOf } from "../load/planned.ts"
+import type { BareRun } from "../nodes/bare.ts"
+import { cores } from "../nodes/threads.ts"
+import type { Delays } from "../nodes/watch.ts"
+import { table } from "../report/measure.ts"
+import type { Measured, Rates } from "./scene.ts"
 
 /** What became of all writes that were accepted. */
 export interface Account {

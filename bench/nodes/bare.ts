@@ -4,9 +4,9 @@
  */
 import { fork } from "node:child_process"
 import { once } from "node:events"
+import { acceptedOf, type Load, rateOf } from "../load/planned.ts"
 import type { Bodies, Command, Ready } from "./http-node.ts"
-import { kept } from "./nodes.ts"
-import { acceptedOf, type Load, rateOf } from "./planned.ts"
+import { kept } from "./processes.ts"
 import { look, spendings, totalCpuMs } from "./threads.ts"
 
 /** Of one run against the bare server. */

@@ -5,10 +5,10 @@
 import { createHash } from "node:crypto"
 import { createRequire } from "node:module"
 import { connect, type Socket } from "node:net"
-import * as Bytes from "../src/domain/bytes.ts"
-import type { Hashes } from "../src/domain/hashing.ts"
-import * as Ids from "../src/domain/ids.ts"
-import { type Purpose, signedDigest, stringToSign } from "../src/domain/signature.ts"
+import * as Bytes from "../../src/domain/bytes.ts"
+import type { Hashes } from "../../src/domain/hashing.ts"
+import * as Ids from "../../src/domain/ids.ts"
+import { type Purpose, signedDigest, stringToSign } from "../../src/domain/signature.ts"
 
 const native = createRequire(import.meta.url)("secp256k1/bindings") as {
   ecdsaSign(digest: Uint8Array, key: Uint8Array): { readonly signature: Uint8Array; readonly recid: number }

@@ -3,8 +3,8 @@
  * records, and how late its event loop was inside them. All of it seen from outside, on the wall clock.
  */
 import { statSync } from "node:fs"
-import { percentiles } from "./measure.ts"
-import { databaseOf, type Metrics, type NodeProcess, pause } from "./nodes.ts"
+import { percentiles } from "../report/measure.ts"
+import { databaseOf, type Metrics, type NodeProcess, pause } from "./processes.ts"
 
 /** Ms of the wall clock. */
 export interface Window {

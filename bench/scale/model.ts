@@ -2,11 +2,11 @@
  * What a network of many nodes costs each of them, as formulas (docs/scale.md has them in words). Pure: the inputs are the
  * costs of one unit of work, and the settings of gossip and sync as they are in `src/layers`.
  */
-import { gossipsubMesh } from "../src/testing/index.ts"
-import type { Costs } from "./scale-costs.ts"
+import { gossipsubMesh } from "../../src/testing/index.ts"
+import type { Costs } from "./costs.ts"
 
 /** `collectMs` of `src/layers/node/gossip.ts`, and records in one message at most. */
-export const collectMs = 3
+const collectMs = 8
 const batchMax = 64
 /** `restMs` of `src/layers/sync/standing.ts`: a pair rests half as much more or less, and either side may begin. */
 const restMs = 10_000
@@ -19,7 +19,7 @@ export const payloadExtraBytes = 12
  * On the way, a message: protobuf with the topic (26), yamux (12), noise (18), and TCP over IPv4 with time stamps (52), as
  * if each had a packet of its own. Larger ones share: they have more packets, and the same share of headers or less.
  */
-export const headerBytes = 108
+const headerBytes = 108
 const secondsKept = 30 * 86_400
 
 /** Connections of each node, in the order of their starts: it dials `dialed` of those before it, as those after it do. */
@@ -137,7 +137,7 @@ const perMessage = (costs: Costs, records: number, of: "againMicros" | "sentMicr
 }
 
 /** µs of a record that came by gossip, in all threads or in one kind; the share of its message shrinks with the batch. */
-export const intake = (costs: Costs, records: number, role?: string): number => {
+const intake = (costs: Costs, records: number, role?: string): number => {
   const [one, many] = [costs.gossip[0]!, costs.gossip.at(-1)!]
   const of = (each: typeof one) => role === undefined ? each.intakeMicrosTotal : each.intakeMicros[role] ?? 0
   const share = (1 / records - 1 / many.batch) / (1 - 1 / many.batch)

@@ -30,7 +30,7 @@ const ticksTo = (max: number): ReadonlyArray<number> => {
 const text = (x: number, y: number, anchor: string, words: string): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${words}</text>`
 
-export const svgOf = ({ series, title, x, y }: Chart): string => {
+const svgOf = ({ series, title, x, y }: Chart): string => {
   const points = series.flatMap((each) => each.points)
   const [xs, ys] = [ticksTo(Math.max(...points.map(([at]) => at))), ticksTo(Math.max(...points.map(([, at]) => at)))]
   const atX = (value: number) => edge.left + value / xs.at(-1)! * (width - edge.left - edge.right)
@@ -71,4 +71,4 @@ export const svgOf = ({ series, title, x, y }: Chart): string => {
 
 /** Writes `bench/results/<name>.svg`. */
 export const writeChart = (name: string, chart: Chart): void =>
-  writeFileSync(new URL(`results/${name}.svg`, import.meta.url), `${svgOf(chart)}\n`)
+  writeFileSync(new URL(`../results/${name}.svg`, import.meta.url), `${svgOf(chart)}\n`)

@@ -3,11 +3,11 @@
  * load with everything that is watched meanwhile.
  */
 import { join } from "node:path"
-import { NodeProcess } from "./nodes.ts"
-import { acceptedOf, Load, type Met, rateOf } from "./planned.ts"
-import { addAged, copyOf } from "./prepared.ts"
-import { byRole, meter, type Metered, type Spending, totalCpuMs } from "./threads.ts"
-import { clipped, type Delays, delaysWithin, lengthMs, watchCheckpoints, type Window } from "./watch.ts"
+import { acceptedOf, Load, type Met, rateOf } from "../load/planned.ts"
+import { addAged, copyOf } from "../nodes/prepared.ts"
+import { NodeProcess } from "../nodes/processes.ts"
+import { byRole, meter, type Metered, type Spending, totalCpuMs } from "../nodes/threads.ts"
+import { clipped, type Delays, delaysWithin, lengthMs, watchCheckpoints, type Window } from "../nodes/watch.ts"
 
 export const connections = 64
 const drainMsMax = 60_000

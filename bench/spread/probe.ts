@@ -3,10 +3,10 @@
  * node for that conversation, again and again, until the message is in the answer. Requests are signed as they are sent.
  */
 import { Effect } from "effect"
-import { loadWasm } from "../src/layers/crypto/hashing.ts"
-import { makeUser, Signer } from "./http-load.ts"
-import { pause } from "./nodes.ts"
-import { Wire } from "./wire.ts"
+import { loadWasm } from "../../src/layers/crypto/hashing.ts"
+import { makeUser, Signer } from "../load/http-load.ts"
+import { Wire } from "../load/wire.ts"
+import { pause } from "../nodes/processes.ts"
 
 /** A node as its clients know it. */
 export interface Place {

@@ -11,7 +11,7 @@ import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** Where the packages are. */
-export const directory = fileURLToPath(new URL("elsewhere/", import.meta.url))
+export const directory = fileURLToPath(new URL("./", import.meta.url))
 
 const installMsMax = 600_000
 const [olderMin, olderMax] = [20, 25]
