@@ -7,16 +7,11 @@
  * so gives `undefined`, and `wire.ts` says what is wrong with it. A property test holds both ways to the same verdict.
  */
 import * as Bytes from "./bytes.ts"
+import { array, byteString, keys, map, text, uint } from "./canonical-form.ts"
 import type { Hashes } from "./hashing.ts"
 import type { Hlc } from "./hlc.ts"
 import * as Ids from "./ids.ts"
 import { type Dot, dotOf, type Identity, type Kind, type Message, type Op, type Read, type Record } from "./record.ts"
-
-const uint = 0x00
-const byteString = 0x40
-const text = 0x60
-const array = 0x80
-const map = 0xa0
 
 /** Bytes of the argument by the short count of a head, and the lowest value that needs so many. */
 const longHeads: { readonly [short: number]: { readonly length: number; readonly from: number } } = {
@@ -140,37 +135,6 @@ export class Cursor {
 }
 
 const nothing = new Uint8Array()
-
-const keyOf = (name: string): Uint8Array => {
-  const encoded = Bytes.fromText(name)
-  return Uint8Array.of(text | encoded.length, ...encoded)
-}
-
-const keys = {
-  actor: keyOf("actor"),
-  address: keyOf("address"),
-  blob: keyOf("blob"),
-  chatId: keyOf("chat_id"),
-  content: keyOf("content"),
-  control: keyOf("control"),
-  hlc: keyOf("hlc"),
-  msgType: keyOf("msg_type"),
-  node: keyOf("node"),
-  nonce: keyOf("nonce"),
-  observed: keyOf("observed"),
-  op: keyOf("op"),
-  peer: keyOf("peer"),
-  reader: keyOf("reader"),
-  role: keyOf("role"),
-  sender: keyOf("sender"),
-  sig: keyOf("sig"),
-  sigVersion: keyOf("sig_version"),
-  stamp: keyOf("stamp"),
-  targets: keyOf("targets"),
-  title: keyOf("title"),
-  ts: keyOf("ts"),
-  upTo: keyOf("up_to")
-}
 
 const readTs = (from: Cursor): number => from.key(keys.ts).uint(0, Number.MAX_SAFE_INTEGER)
 const readHlc = (from: Cursor): Hlc => from.key(keys.hlc).stamp()

@@ -6,15 +6,8 @@
  * Rule: the bytes are those that cborg gives for the same map; a property test holds it.
  */
 import { ByteSink } from "./byte-sink.ts"
+import { array, byteString, keys, map, text, uint } from "./canonical-form.ts"
 import { dotOpId, dotTarget, type Record } from "./record.ts"
-
-const utf8 = new TextEncoder()
-
-const uint = 0x00
-const bytes = 0x40
-const text = 0x60
-const array = 0x80
-const map = 0xa0
 
 /** Room for a head: one byte, and up to eight of a number. */
 const headBytesMax = 9
@@ -31,17 +24,17 @@ class CborSink extends ByteSink {
   }
 
   byteString(source: Uint8Array): void {
-    this.head(bytes, source.length)
+    this.head(byteString, source.length)
     this.bytes(source)
   }
 
   hexString(source: string): void {
-    this.head(bytes, source.length / 2)
+    this.head(byteString, source.length / 2)
     this.hex(source)
   }
 
   stampString(value: bigint): void {
-    this.head(bytes, 8)
+    this.head(byteString, 8)
     this.u64be(value)
   }
 
@@ -53,37 +46,6 @@ class CborSink extends ByteSink {
     this.buffer.copyWithin(this.at, start + headBytesMax, start + headBytesMax + written)
     this.at += written
   }
-}
-
-const keyOf = (name: string): Uint8Array => {
-  const encoded = utf8.encode(name)
-  return Uint8Array.of(text | encoded.length, ...encoded)
-}
-
-const keys = {
-  actor: keyOf("actor"),
-  address: keyOf("address"),
-  blob: keyOf("blob"),
-  chatId: keyOf("chat_id"),
-  content: keyOf("content"),
-  control: keyOf("control"),
-  hlc: keyOf("hlc"),
-  msgType: keyOf("msg_type"),
-  node: keyOf("node"),
-  nonce: keyOf("nonce"),
-  observed: keyOf("observed"),
-  op: keyOf("op"),
-  peer: keyOf("peer"),
-  reader: keyOf("reader"),
-  role: keyOf("role"),
-  sender: keyOf("sender"),
-  sig: keyOf("sig"),
-  sigVersion: keyOf("sig_version"),
-  stamp: keyOf("stamp"),
-  targets: keyOf("targets"),
-  title: keyOf("title"),
-  ts: keyOf("ts"),
-  upTo: keyOf("up_to")
 }
 
 const out = new CborSink(64 * 1024)
