@@ -123,8 +123,6 @@ export interface HeadsQuery {
   readonly floor: Hlc
   /** Absent: from the start. Of direct conversations only those behind it, by `latest` and chat id. */
   readonly after?: InboxPosition | undefined
-  /** The place of the last head of the page before, by the same: only chats behind it. */
-  readonly below?: InboxPosition | undefined
   readonly limit: number
 }
 
@@ -206,7 +204,7 @@ export interface DigestQuery {
 /** Digests, 32 bytes each, ascending as bytes: one list for each bucket that was looked at, in the order asked for. */
 export interface DigestPage {
   readonly lists: ReadonlyArray<ReadonlyArray<Uint8Array>>
-  /** False when the last list was cut by the limit, or buckets were left. */
+  /** False when the last list was cut by the limit, or buckets were left. Up to 4 096 buckets, the last list then has a digest. */
   readonly complete: boolean
 }
 

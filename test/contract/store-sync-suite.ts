@@ -40,6 +40,8 @@ const listAll = Effect.fn(function*(domain: Domain, span: Span, buckets: Readonl
     const page = yield* store.digests({ domain, span, buckets: buckets.slice(first), after, limit })
     assert.isAtMost(page.lists.reduce((sum, list) => sum + list.length, 0), limit)
     assert.isNotEmpty(page.lists)
+    // who goes on after it needs a digest to go on from
+    if (!page.complete && buckets.length <= 4_096) assert.isNotEmpty(page.lists.at(-1))
     page.lists.forEach((list, i) => lists[first + i]!.push(...list))
     if (page.complete) {
       assert.strictEqual(first + page.lists.length, buckets.length)
@@ -109,6 +111,14 @@ const agrees = Effect.fn(function*(kept: ReadonlyArray<Record>, number: number) 
       const near = neighbours.map((n) => inThere.has(n) ? textOf(Model.bucket(seen, domain, n).map(Make.digestOf)) : [])
       for (const limit of [2, 10_000]) {
         assert.deepStrictEqual(yield* listAll(domain, span, neighbours, limit), near)
+      }
+      // exactly as many as are asked for, and only then empty buckets
+      const some = neighbours.slice(0, 4_000)
+      const full = near.slice(0, 4_000).flat().length
+      if (full > 0) {
+        const asked = [...some, 40_000]
+        const there = inThere.has(40_000) ? textOf(Model.bucket(seen, domain, 40_000).map(Make.digestOf)) : []
+        assert.deepStrictEqual(yield* listAll(domain, span, asked, full), [...near.slice(0, 4_000), there])
       }
       const picks = own.toReversed().map((record, i): Pick => ({
         bucket: Model.bucketOf(record),

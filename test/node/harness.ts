@@ -37,6 +37,7 @@ export interface Steering {
   stored: ReadonlyArray<Record>
   commit: Effect.Effect<void, StoreError>
   ops: Effect.Effect<void, StoreError>
+  heads: Effect.Effect<void, StoreError>
   /** How often ops were loaded. */
   loads: number
   /** Alters what a commit reports. */
@@ -47,6 +48,7 @@ export const steering = (): Steering => ({
   stored: [],
   commit: Effect.void,
   ops: Effect.void,
+  heads: Effect.void,
   loads: 0,
   report: (commit) => commit
 })
@@ -66,7 +68,8 @@ const steered = (steer: Steering) =>
           Effect.suspend(() => {
             steer.loads++
             return steer.ops
-          }).pipe(Effect.andThen(store.ops(chatId)))
+          }).pipe(Effect.andThen(store.ops(chatId))),
+        heads: (query) => Effect.andThen(Effect.suspend(() => steer.heads), store.heads(query))
       }))
   ).pipe(Layer.provide(layerMemory))
 

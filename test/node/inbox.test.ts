@@ -4,7 +4,7 @@ import { Effect, References } from "effect"
 import { messageJson } from "../../src/api/message-json.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
-import { type Message, type Op, opTypes, type Record, roles } from "../../src/domain/record.ts"
+import { dotOf, type Message, type Op, opTypes, type Record, roles } from "../../src/domain/record.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import { type InboxPosition, Store } from "../../src/services/Store.ts"
 import { Views } from "../../src/services/Views.ts"
@@ -148,6 +148,34 @@ describe("the inbox", () => {
       }
     }).pipe(Effect.provide(services(steering())), Effect.provideService(References.MinimumLogLevel, "None"))
   }, { arbitrary: { runs: 40 }, timeout: 120_000 })
+
+  it.live("misses no conversation that moves up while it is read", () => {
+    const steer = steering()
+    const world = new World()
+    for (let n = 0; n < 30; n++) {
+      const { id } = world.op(n, 10 + n, { op: opTypes.create, targets: [reader] })
+      world.op(n, 100 + n, { op: opTypes.remove, targets: [reader], observed: [dotOf(id, reader)] })
+    }
+    world.message(others[0]!, others[0]!, 1)
+    world.message(others[1]!, others[1]!, 2)
+    return Effect.gen(function*() {
+      const store = yield* Store
+      yield* store.commit(world.records, Hlc.zero)
+      let calls = 0
+      steer.heads = Effect.suspend(() =>
+        ++calls === 2 ? store.commit([world.message(others[0]!, others[0]!, 5_000)], Hlc.zero) : Effect.void
+      )
+      const walked: Array<Ids.ChatId> = []
+      for (let after: InboxPosition | undefined;;) {
+        const { conversations, next } = yield* (yield* Views).conversations(reader, { after, limit: 1 })
+        walked.push(...conversations.map(({ place }) => place.chatId))
+        if (next === undefined) break
+        after = next
+      }
+      assert.isAbove(calls, 2)
+      assert.sameMembers(walked, others.slice(0, 2).map((peer) => Ids.dmChatId(noble, reader, peer)))
+    }).pipe(Effect.provide(services(steer)))
+  })
 
   it.live("loads the groups of its page, not all that a user is in", () => {
     const steer = steering()

@@ -176,9 +176,9 @@ export const layer = Layer.effect(
     })
 
     /**
-     * The first `count` entries of an inbox behind `after`, in order. Heads come in the order of what an entry can be at
-     * best, so reading ends where no head that is left can stand before those that are wanted: of groups with old messages
-     * nothing is loaded.
+     * The first entries of an inbox behind `after`, in order, `count` at most; `next` when there may be more. Heads come in the
+     * order of what an entry can be at best, so reading ends where no head that is left can stand before those that are
+     * wanted: of groups with old messages nothing is loaded.
      */
     const entriesOf = Effect.fnUntraced(function*(
       user: Ids.Address,
@@ -186,22 +186,26 @@ export const layer = Layer.effect(
       count: number
     ) {
       const kept = floor()
-      const entries = new Map<Ids.ChatId, Entry>()
-      let below: InboxPosition | undefined
-      // twice as many each time: the store looks at all chats of a user in each call
-      for (let limit = count;; limit *= 2) {
-        const heads = yield* store.heads({ user, floor: kept, after, below, limit })
+      // all anew each time: of two readings, a chat that moves up between them may be in neither
+      for (let limit = count + 1;; limit *= 8) {
+        const heads = yield* store.heads({ user, floor: kept, after, limit })
+        const entries: Array<Entry> = []
+        /** Leaves one more than wanted, which tells that there is more: folds of the others may go from memory. */
+        const cut = () => entries.sort((a, b) => comparePlaces(placeOf(a), placeOf(b))).splice(count + 1)
         for (const head of heads) {
           const entry = yield* entryOf(user, head)
-          if (entry !== undefined && (after === undefined || comparePlaces(placeOf(entry), after) > 0)) {
-            entries.set(head.chatId, entry)
-          }
+          if (entry === undefined || (after !== undefined && comparePlaces(placeOf(entry), after) <= 0)) continue
+          entries.push(entry)
+          if (entries.length > 2 * count) cut()
         }
-        const sorted = [...entries.values()].sort((a, b) => comparePlaces(placeOf(a), placeOf(b)))
-        const [last, lastWanted] = [heads.at(-1), sorted[count - 1]]
-        if (last === undefined || heads.length < limit) return sorted.slice(0, count)
-        below = { activity: last.latest, chatId: last.chatId }
-        if (lastWanted !== undefined && comparePlaces(placeOf(lastWanted), below) <= 0) return sorted.slice(0, count)
+        cut()
+        const firsts = entries.slice(0, count)
+        const next = entries.length > count ? placeOf(firsts[count - 1]!) : undefined
+        const last = heads.at(-1)
+        if (last === undefined || heads.length < limit) return { entries: firsts, next }
+        // what stands behind the last head may have others before it that were not looked at
+        const seen: InboxPosition = { activity: last.latest, chatId: last.chatId }
+        if (next !== undefined && comparePlaces(next, seen) <= 0) return { entries: firsts, next }
       }
     })
 
@@ -238,13 +242,11 @@ export const layer = Layer.effect(
       query: { readonly after?: InboxPosition | undefined; readonly limit: number }
     ) {
       yield* settle(user)
-      // one more than asked for tells whether there is a next page
-      const entries = yield* entriesOf(user, query.after, query.limit + 1)
-      const wanted = entries.slice(0, query.limit)
+      const { entries, next } = yield* entriesOf(user, query.after, query.limit)
       const page: Array<Conversation> = []
       let bytes = 0
-      while (page.length < wanted.length && bytes < pageBytesMax) {
-        const some = wanted.slice(page.length, page.length + pageDefault)
+      while (page.length < entries.length && bytes < pageBytesMax) {
+        const some = entries.slice(page.length, page.length + pageDefault)
         const ids = some.flatMap((entry) => entry.newest === undefined ? [] : [entry.newest.id])
         const [newest, totals] = yield* Effect.all([store.messages(ids), countUnread(user, some)], { concurrency: 2 })
         const byId = new Map(newest.map((message) => [message.id, message]))
@@ -253,7 +255,7 @@ export const layer = Layer.effect(
       }
       return {
         conversations: page,
-        next: entries.length > page.length ? placeOf(entries[page.length - 1]!) : undefined
+        next: page.length < entries.length ? placeOf(entries[page.length - 1]!) : next
       }
     })
 

@@ -21,11 +21,7 @@ export interface InboxReads {
   readonly headers: (query: UnreadQuery) => ReadonlyArray<Header>
 }
 
-/** Chats behind a place, which is `hlc` and `id`; all of them where it is null. */
-const behind = (hlc: string, id: string): string =>
-  `(${hlc} IS NULL OR latest < ${hlc} OR latest = ${hlc} AND id < ${id})`
-
-/** `?1` user, `?2` floor, `?3` and `?4` after, `?5` and `?6` below, `?7` limit. */
+/** `?1` user, `?2` floor, `?3` and `?4` the place that direct conversations must be behind, or null, `?5` limit. */
 const headsSql = `WITH
   chat AS MATERIALIZED (
     SELECT c.num, c.id, c.a, c.b,
@@ -36,8 +32,8 @@ const headsSql = `WITH
   placed AS (SELECT *, max(ifnull(newest, changed), ifnull(changed, newest)) AS latest FROM chat),
   page AS MATERIALIZED (
     SELECT * FROM placed
-    WHERE latest IS NOT NULL AND (a IS NULL OR ${behind("?3", "?4")}) AND ${behind("?5", "?6")}
-    ORDER BY latest DESC, id DESC ${Rows.limitBy("?7")}
+    WHERE latest IS NOT NULL AND (a IS NULL OR ?3 IS NULL OR latest < ?3 OR latest = ?3 AND id < ?4)
+    ORDER BY latest DESC, id DESC ${Rows.limitBy("?5")}
   )
   SELECT p.id, p.a, p.b, p.latest, r.up_to, m.hlc, m.id, m.sender FROM page p
     LEFT JOIN reads r ON r.chat = p.num AND r.reader = ?1
@@ -57,10 +53,10 @@ const makeHeads = (db: DatabaseSync, names: Dictionary): InboxReads["heads"] => 
     const a = Rows.integer(row[1])
     return names.userName(a === user ? Rows.integer(row[2]) : a)
   }
-  return ({ after, below, floor, limit, user: address }) => {
+  return ({ after, floor, limit, user: address }) => {
     const user = names.findUser(address)
     if (user === undefined) return []
-    return heads.all(user, Rows.fromStamp(floor), ...placeValues(after), ...placeValues(below), limit).map((row) => {
+    return heads.all(user, Rows.fromStamp(floor), ...placeValues(after), limit).map((row) => {
       const peer = peerOf(user, row)
       return {
         chatId: Rows.hex<Ids.ChatId>(row[0]),

@@ -95,14 +95,14 @@ const headOf = (
 const compareInbox = (a: InboxPosition, b: InboxPosition): number =>
   Hlc.compare(b.activity, a.activity) || Bytes.compareText(b.chatId, a.chatId)
 
-const heads = (memory: Memory, { after, below, floor, limit, user }: HeadsQuery): ReadonlyArray<ChatHead> => {
+const heads = (memory: Memory, { after, floor, limit, user }: HeadsQuery): ReadonlyArray<ChatHead> => {
   const placed = [...memory.chatsOf.get(user) ?? []].flatMap((chatId) => {
     const head = headOf(memory, user, floor, chatId)
     return head === undefined ? [] : [{ head, place: { activity: head.latest, chatId } }]
   })
   const isBehind = (place: InboxPosition, other: InboxPosition | undefined) =>
     other === undefined || compareInbox(place, other) > 0
-  return placed.filter(({ head, place }) => (head.kind === "group" || isBehind(place, after)) && isBehind(place, below))
+  return placed.filter(({ head, place }) => head.kind === "group" || isBehind(place, after))
     .sort((a, b) => compareInbox(a.place, b.place)).slice(0, limit).map(({ head }) => head)
 }
 

@@ -48,10 +48,14 @@ const nothing = new Uint8Array()
 
 const orderOf = { before: "DESC", after: "ASC" } as const
 
+/**
+ * `?1` id of the chat, `?2` lowest stamp, `?3` to `?5` a place, `?6` limit. Forward, `?2` is all that bounds stamps from below:
+ * with the place's too, the index might be entered at the floor, and a page cost as much as all pages before it.
+ */
 const pageSql = (columns: string, direction: PageQuery["direction"]): string => {
   const [order, sign] = [orderOf[direction], direction === "before" ? "<" : ">"]
   return `SELECT ${columns} FROM messages m
-    WHERE m.chat = ${Rows.chatSql} AND m.hlc >= ?2 AND m.hlc ${sign}= ?3
+    WHERE m.chat = ${Rows.chatSql} AND m.hlc >= ?2 ${direction === "before" ? "AND m.hlc <= ?3" : ""}
       AND (m.hlc ${sign} ?3 OR m.prefix ${sign} ?4 OR (m.prefix = ?4 AND m.id ${sign} ?5))
     ORDER BY m.hlc ${order}, m.prefix ${order}, m.id ${order} ${Rows.limitBy("?6")}`
 }
@@ -80,7 +84,9 @@ const makePage = <A>(
     const read = readings[direction][limit <= rowsAtOnceMax ? "few" : "many"]
     const page: Array<A> = []
     let bytes = 0
-    for (const row of read(Bytes.fromHex(chatId), Rows.fromStamp(floor), hlc, prefix, id, limit)) {
+    const bound = Rows.fromStamp(floor)
+    const lowest = direction === "after" && hlc > bound ? hlc : bound
+    for (const row of read(Bytes.fromHex(chatId), lowest, hlc, prefix, id, limit)) {
       const item = of(query, row)
       page.push(item)
       bytes += size(item)

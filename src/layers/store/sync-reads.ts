@@ -77,15 +77,16 @@ const makeDigests = (db: DatabaseSync): SyncReads["digests"] => {
 
   /**
    * The lists of buckets `from` to `to` (exclusive), in one statement a kind: most leaves of a sparse tree are empty, and
-   * a statement costs as much as several rows. `undefined`: there are more than `limit` digests.
+   * a statement costs as much as several rows. `undefined`: there are `limit` digests or more, and an answer that is cut must
+   * end with the bucket of its last digest.
    */
   const neighbours = (domain: Domain, span: Span, from: number, to: number, limit: number) => {
     const found = Array.from({ length: to - from }, (): Array<Uint8Array> => [])
     const [, , ceiling, floor] = bucketValues(from, span)
     let left = limit
     for (const kind of kindsOf[domain]) {
-      const rows = scans[kind].all(Rows.bucketStart(from), Rows.bucketEnd(to - 1), ceiling, floor, left + 1)
-      if (rows.length > left) return undefined
+      const rows = scans[kind].all(Rows.bucketStart(from), Rows.bucketEnd(to - 1), ceiling, floor, left)
+      if (rows.length >= left) return undefined
       left -= rows.length
       for (const row of rows) found[Rows.integer(row[0]) - from]!.push(Rows.blob(row[1]))
     }

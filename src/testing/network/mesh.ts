@@ -3,8 +3,9 @@
  * connections a few are its mesh. Messages are passed on along the mesh at once; other peers are told now and then what
  * there was, and ask for what they lack.
  *
- * Less than the real thing: both ends of a connection join and leave a mesh in the same moment, nobody has a score, and
- * there is no pause after a peer has left it. What does count is kept: the bounds of the degree, that a node's own messages
+ * Less than the real thing: both ends of a connection join and leave a mesh in the same moment, nobody has a score,
+ * there is no pause after a peer has left it, and who restarts, or is cut off for a while, comes back with other connections
+ * than a node that keeps a number of them: what it measures are nodes that stay. What does count is kept: the bounds of the degree, that a node's own messages
  * go to all its connections, and which ids are told to how many.
  */
 import type { NodeId } from "../../domain/ids.ts"
