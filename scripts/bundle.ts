@@ -19,9 +19,9 @@ const workerUrl = /new URL\("\.{1,2}\/(?:[^"]*\/)?([^"/]+\.worker)\.ts", import\
 export const key = (): string => {
   const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts")).map((path) => join("src", path)).sort()
-  return [...sources, "package.json", "package-lock.json", "scripts/bundle.ts"].map((path) => {
-    const { mtimeMs, size } = statSync(join(root, path))
-    return `${path} ${size} ${mtimeMs}\n`
+  return [...sources, "package.json", "package-lock.json", "tsconfig.json", "scripts/bundle.ts"].map((path) => {
+    const found = statSync(join(root, path), { throwIfNoEntry: false })
+    return `${path} ${found?.size ?? "missing"} ${found?.mtimeMs ?? ""}\n`
   }).join("")
 }
 

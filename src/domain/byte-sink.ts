@@ -2,22 +2,35 @@
  * Bytes that are put together piece by piece in one buffer: what is hashed, and what is encoded. Arrays for each piece, joined
  * at the end, took four times as long, and every id is made of six pieces or more.
  *
+ * A sink keeps its room for the next use, but not much more than it was made with: what strangers send may be large once.
+ *
  * Rule: a sink serves one use at a time, from `begin` to `view` or `copy`, with nothing else that uses it between.
  */
 
 const utf8 = new TextEncoder()
 
+/** Room is kept up to this many times that at the start. */
+const keptTimes = 4
+
 export class ByteSink {
+  readonly #bytes: number
   protected buffer: Uint8Array
   protected at = 0
 
   /** `bytes`: room at the start; it grows as needed. */
   constructor(bytes: number) {
+    this.#bytes = bytes
     this.buffer = new Uint8Array(bytes)
+  }
+
+  /** Bytes of room at present. */
+  get room(): number {
+    return this.buffer.length
   }
 
   begin(): this {
     this.at = 0
+    if (this.buffer.length > keptTimes * this.#bytes) this.buffer = new Uint8Array(this.#bytes)
     return this
   }
 

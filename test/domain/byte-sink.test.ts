@@ -55,4 +55,11 @@ describe("a byte sink", () => {
   it("takes no hex that is none", () => {
     assert.throws(() => new ByteSink(8).begin().hex("zz"))
   })
+
+  it("keeps little of the room that one large use took", () => {
+    const sink = new ByteSink(1_024)
+    assert.strictEqual(sink.begin().bytes(new Uint8Array(1_000_000)).view().length, 1_000_000)
+    assert.isAtMost(sink.begin().u8(1).room, 4 * 1_024)
+    assert.deepStrictEqual(sink.view(), Uint8Array.of(1))
+  })
 })

@@ -25,7 +25,7 @@ import {
 } from "../../src/layers/http/routes.ts"
 import type * as Server from "../../src/layers/http/server.ts"
 import { Dice } from "../domain/records.ts"
-import { headersOf, newGroup, op, type Running, sign, user } from "./fixture.ts"
+import { dm, headersOf, newGroup, op, type Running, sign, user } from "./fixture.ts"
 import { shared, steered } from "./steered-node.ts"
 
 const startMs = 1_900_000_000_000
@@ -66,8 +66,8 @@ const bytesOf = ({ body, headers, method, path }: Drawn): readonly [head: Buffer
   body ?? new Uint8Array()
 ]
 
-/** All that comes back, without the time of day. */
-const ask = (node: Running, drawn: Drawn): Promise<string> =>
+/** All that comes back, without the time of day. `between` runs before a slow body is sent. */
+const ask = (node: Running, drawn: Drawn, between: () => void = () => {}): Promise<string> =>
   new Promise((resolve, reject) => {
     const [head, body] = bytesOf(drawn)
     const chunks: Array<Buffer> = []
@@ -75,7 +75,10 @@ const ask = (node: Running, drawn: Drawn): Promise<string> =>
       socket.setNoDelay(true)
       if (drawn.slow) {
         socket.write(head)
-        setTimeout(() => socket.write(body), 20)
+        setTimeout(() => {
+          between()
+          socket.write(body)
+        }, 20)
       } else socket.write(Buffer.concat([head, body]))
     })
     socket.on("data", (chunk: Buffer) => chunks.push(chunk))
@@ -287,4 +290,16 @@ describe("the short way", () => {
       assert.strictEqual(JSON.stringify(Schema.encodeSync(codec)(decoded)), body)
     }
   }, 60_000)
+
+  it("looks at the time once, when the head is here: a body may come when it is over", async () => {
+    for (const node of [bySchema(), byMiddleware(), byListener()]) {
+      node.clock.atMs = startMs + 60_000
+      const sent = dm(alice, bob, { content: "slow" }, startMs + 31_000)
+      const headers = headersOf(node, alice, sent)
+      const text = await ask(node, { ...bytesOfCall(sent, headers), slow: true }, () => {
+        node.clock.atMs = startMs + 65_000
+      })
+      assert.strictEqual(text.slice(9, 12), "202", text)
+    }
+  })
 })

@@ -89,7 +89,7 @@ export const layer = (limits: IngestLimits) =>
         const hasBody = endpoint.payload.size > 0
         const checked = credentials(hasBody, endpoint.query !== undefined)
         const entered = Effect.flatMap(checked, (claim) => Effect.provideService(httpEffect, Credentials, claim))
-        return Effect.andThen(enter, Effect.ensuring(entered, leave))
+        return Effect.acquireUseRelease(enter, () => entered, () => leave)
       })
     })
   )

@@ -36,8 +36,8 @@ export interface Opened {
   /** Proves nothing and changes nothing: a claim meant for another node, or out of time, is refused. */
   readonly checked: Effect.Effect<void, Refusal>
   /**
-   * Does the call. `target`: path and query as they were signed. `body`: all of it. `undefined` when the body is not regular:
-   * nothing was done.
+   * Does the call, which must have been checked: once, and before a body that takes its time. `target`: path and query as they
+   * were signed. `body`: all of it. `undefined` when the body is not regular: nothing was done.
    */
   answer(target: string, body: Uint8Array | undefined): Effect.Effect<Answer> | undefined
 }
@@ -137,12 +137,7 @@ export const layer = (limits: IngestLimits) =>
             answer: (_, body) => {
               const message = readMessage(body!)
               if (message === undefined) return undefined
-              return answered(
-                Effect.flatMap(
-                  checked,
-                  () => calls.send(placeOf(claim, dialog, group), claim, message, headers["prefer"])
-                )
-              )
+              return answered(calls.send(placeOf(claim, dialog, group), claim, message, headers["prefer"]))
             }
           }
         }
@@ -153,16 +148,24 @@ export const layer = (limits: IngestLimits) =>
           checked,
           answer: (target) => {
             const caller: Calls.Caller = { claim, method, target }
-            return answered(Effect.flatMap(checked, () =>
+            return answered(
               chat === null
                 ? calls.inbox(caller, query)
-                : calls.history(placeOf(claim, chat[1], chat[2]), caller, query)))
+                : calls.history(placeOf(claim, chat[1], chat[2]), caller, query)
+            )
           }
         }
       }
       return Direct.of({ open })
     })
   )
+
+/** What a request is answered that was found regular, `call` with it when it passes the check. */
+export const afterCheck = <A>({ checked }: Opened, call: Effect.Effect<A>): Effect.Effect<A | Answer> =>
+  Effect.matchEffect(checked, {
+    onFailure: (refusal) => Effect.succeed(refused(refusal)),
+    onSuccess: () => call
+  })
 
 type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>
 
@@ -181,20 +184,23 @@ export const layerMiddleware = (limits: IngestLimits) =>
       const target = originForm(request.originalUrl)
       const call = (body: Uint8Array | undefined): Effect.Effect<Answer | undefined> =>
         opened.answer(target, body) ?? Effect.undefined
-      if (opened.bodyBytes === 0) return call(undefined)
-      return Effect.matchEffect(
-        Effect.andThen(opened.checked, Body.read(request, limits.bodyBytesMax)),
-        { onFailure: (refusal) => Effect.succeed(refused(refusal)), onSuccess: call }
-      )
+      if (opened.bodyBytes === 0) return afterCheck(opened, call(undefined))
+      const read = Effect.matchEffect(Body.read(request, limits.bodyBytesMax), {
+        onFailure: (refusal) => Effect.succeed<Answer | undefined>(refused(refusal)),
+        onSuccess: call
+      })
+      return afterCheck(opened, read)
     }
 
     return (handler: Handler) =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request): Handler => {
         const opened = direct.open(request.method, request.url, request.headers)
-        if (opened === undefined || !inFlight.enter()) return handler
-        return Effect.flatMap(
-          Effect.ensuring(answer(request, opened), leave),
-          (answer) => answer === undefined ? handler : Effect.succeed(toResponse(answer))
+        if (opened === undefined) return handler
+        const attempt = Effect.acquireUseRelease(
+          Effect.sync(inFlight.enter),
+          (entered) => entered ? answer(request, opened) : Effect.undefined,
+          (entered) => entered ? leave : Effect.void
         )
+        return Effect.flatMap(attempt, (answer) => answer === undefined ? handler : Effect.succeed(toResponse(answer)))
       })
   })).layer

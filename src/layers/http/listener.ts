@@ -13,15 +13,25 @@ import * as Metrics from "../node/metrics.ts"
 import { type Answer, contentType, headersOf } from "./answers.ts"
 import type { Headers } from "./authentication.ts"
 import * as Cors from "./cors.ts"
-import { Direct, type Opened } from "./direct.ts"
+import { afterCheck, Direct, type Opened } from "./direct.ts"
 import { InFlight } from "./in-flight.ts"
 
 /** Takes a request, or calls `otherwise`, once. */
 type First = (request: IncomingMessage, response: ServerResponse, otherwise: () => void) => void
 
+/** How often connections are looked for that have nothing to do, while the server closes. */
+const sweepMs = 50
+
 /** Shows requests to one listener before all others. */
 export class FirstServer extends Server {
   first: First | undefined
+
+  /** A connection that is kept alive would keep the server from closing once its last answer is out. */
+  override close(callback?: (error?: Error) => void): this {
+    const sweep = setInterval(() => this.closeIdleConnections(), sweepMs)
+    this.once("close", () => clearInterval(sweep))
+    return super.close(callback)
+  }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- as the base class has it
   override emit(event: string | symbol, ...args: Array<any>): boolean {
@@ -77,7 +87,7 @@ export const layer = (server: FirstServer) =>
     }
 
     const withoutBody = (opened: Opened, request: IncomingMessage, response: ServerResponse): void =>
-      run(response, opened.answer(request.url!, undefined)!)
+      run(response, afterCheck(opened, opened.answer(request.url!, undefined)!))
 
     /** Small bodies come with their head: once it is the turn of this they are here, and reading them waits for nothing. */
     const withBody = (
@@ -90,7 +100,7 @@ export const layer = (server: FirstServer) =>
         ? request.read() as Uint8Array | null
         : null
       const answer = body === null ? undefined : opened.answer(request.url!, body)
-      if (answer !== undefined) return run(response, answer)
+      if (answer !== undefined) return run(response, afterCheck(opened, answer))
       if (body !== null) request.unshift(body)
       inFlight.leave()
       otherwise()
