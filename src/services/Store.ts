@@ -143,7 +143,13 @@ export interface SenderCount {
   readonly last: Hlc
 }
 
-/** A message without its body: enough to count it. */
+/** As a page, of headers. */
+export interface HeaderQuery extends PageQuery {
+  /** Only messages by others than this user. Absent: by anyone. */
+  readonly except?: Address | undefined
+}
+
+/** A message without its body: enough to tell whether it is shown, and to count it. */
 export interface Header {
   readonly sender: Address
   readonly position: Position
@@ -282,13 +288,15 @@ export class Store extends Context.Service<Store, {
   groups(user: Address): Effect.Effect<ReadonlyArray<ChatId>, StoreError>
   /** Counts by sender, one list a query, in the order of `queries`. */
   unread(queries: ReadonlyArray<UnreadQuery>): Effect.Effect<ReadonlyArray<ReadonlyArray<SenderCount>>, StoreError>
-  /** The messages that a query selects, without bodies, oldest first. */
-  headers(query: UnreadQuery): Effect.Effect<ReadonlyArray<Header>, StoreError>
+  /** What `page` gives, without bodies and so without a bound on bytes: `limit` of them, or to the end of the chat. */
+  headers(query: HeaderQuery): Effect.Effect<ReadonlyArray<Header>, StoreError>
   messages(ids: ReadonlyArray<MessageId>): Effect.Effect<ReadonlyArray<Message>, StoreError>
   /** Leaves that are not empty, by bucket, summed from stored digests. */
   leaves(query: LeafQuery): Effect.Effect<InLine<ReadonlyArray<Leaf>>, StoreError>
   /** Every record stamped above `floor`, as inserts, in no order: the few that are younger than a horizon. */
   recent(floor: Hlc): Effect.Effect<InLine<ReadonlyArray<LeafChange>>, StoreError>
+  /** The buckets of every record stamped above `floor`, each once, in no order. Not in line with commits. */
+  recentBuckets(floor: Hlc): Effect.Effect<ReadonlyArray<number>, StoreError>
   /** What differing buckets hold, for comparison with a peer. */
   digests(query: DigestQuery): Effect.Effect<DigestPage, StoreError>
   /**

@@ -49,6 +49,7 @@ const readNames = [
   "groups",
   "unread",
   "headers",
+  "recentBuckets",
   "digests",
   "pick",
   "stream",

@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Schema } from "effect"
 import { Message as MessageSchema } from "../../src/api/NodeApi.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
+import type { MessageId } from "../../src/domain/ids.ts"
 import { type Message, type Record, sizeOf } from "../../src/domain/record.ts"
 import { type ChatHead, Store, type StoreError } from "../../src/services/Store.ts"
 import * as Model from "./store-model.ts"
@@ -107,6 +108,48 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
             .map(([sender, own]) => `${sender} ${own.length}`).toSorted()
           assert.deepStrictEqual(told, expected)
         }
+      })
+    )
+
+    test(
+      "gives headers from any place on, either way, of all or of others",
+      Effect.gen(function*() {
+        const store = yield* Store
+        // places tie: in stamps always, and of some ids in the first bytes
+        const messages = Array.from({ length: 60 }, (_, i) => {
+          const message = Make.message({ hlc: Make.at(i >> 3), content: `${i}`, sender: Make.user(2 + (i % 3)) })
+          return i % 4 === 0 ? { ...message, id: `${"ab".repeat(8)}${message.id.slice(16)}` as MessageId } : message
+        })
+        yield* store.commit([...messages, Make.message({ chatId: Make.group(1) })], Hlc.zero)
+        const places = messages.filter((_, i) => i % 7 === 0).map(({ hlc, id }) => ({ hlc, id }))
+        const between = { hlc: Make.at(3), id: "80".repeat(32) as MessageId }
+        for (const direction of ["before", "after"] as const) {
+          for (const from of [undefined, between, ...places]) {
+            for (const floor of [Hlc.zero, Make.at(3), Make.at(99)]) {
+              for (const except of [undefined, Make.user(2), Make.user(77)]) {
+                for (const limit of [1, 9, 99]) {
+                  const query = { chatId: Make.group(0), direction, from, floor, except, limit }
+                  assert.deepStrictEqual(yield* store.headers(query), Model.headers(messages, query))
+                }
+              }
+            }
+          }
+        }
+      })
+    )
+
+    test(
+      "gives headers to the end, where the bodies would be too much for a page",
+      Effect.gen(function*() {
+        const store = yield* Store
+        const big = Array.from(
+          { length: 80 },
+          (_, i) => Make.message({ content: `${i} `.repeat(8_000), hlc: Make.at(i) })
+        )
+        yield* store.commit(big, Hlc.zero)
+        const query = { chatId: Make.group(0), direction: "before", floor: Hlc.zero, limit: 500 } as const
+        assert.isBelow((yield* store.page(query)).length, 80)
+        assert.deepStrictEqual(yield* store.headers(query), Model.headers(big, query))
       })
     )
 

@@ -5,7 +5,16 @@ import type { Span } from "../../src/domain/horizon.ts"
 import type { Address, ChatId } from "../../src/domain/ids.ts"
 import { type Domain, domainOf, type Kind, type Message, type Record } from "../../src/domain/record.ts"
 import { slotOf, wins } from "../../src/domain/variants.ts"
-import type { ChatHead, InboxPosition, Leaf, LeafChange, PageQuery, UnreadQuery } from "../../src/services/Store.ts"
+import type {
+  ChatHead,
+  Header,
+  HeaderQuery,
+  InboxPosition,
+  Leaf,
+  LeafChange,
+  PageQuery,
+  UnreadQuery
+} from "../../src/services/Store.ts"
 import { digestOf } from "./store-records.ts"
 
 /** A span that leaves nothing out. */
@@ -37,6 +46,10 @@ export const page = (records: ReadonlyArray<Record>, query: PageQuery): Readonly
   )
   return (query.direction === "before" ? side.toReversed() : side).slice(0, query.limit)
 }
+
+export const headers = (records: ReadonlyArray<Record>, query: HeaderQuery): ReadonlyArray<Header> =>
+  page(records.filter((record) => record.kind !== "message" || record.sender !== query.except), query)
+    .map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))
 
 export const unread = (records: ReadonlyArray<Record>, query: UnreadQuery): ReadonlyArray<Message> =>
   messagesOf(records, query.chatId)
@@ -158,6 +171,9 @@ export const recentText = (records: ReadonlyArray<Record>, floor: Hlc.Hlc): Read
       ages: ages(record)
     }))
   )
+
+export const recentBuckets = (records: ReadonlyArray<Record>, floor: Hlc.Hlc): ReadonlyArray<number> =>
+  [...new Set(records.filter(({ hlc }) => hlc > floor).map(bucketOf))].toSorted((a, b) => a - b)
 
 /** The order of a stream. */
 export const streamed = (records: ReadonlyArray<Record>, kind: Kind, from: number, to: number): ReadonlyArray<Record> =>

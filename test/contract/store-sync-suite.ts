@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Result } from "effect"
 import * as Hlc from "../../src/domain/hlc.ts"
 import type { Span } from "../../src/domain/horizon.ts"
+import type { MessageId } from "../../src/domain/ids.ts"
 import { pageBytesMax } from "../../src/domain/limits.ts"
 import { type Domain, domainOf, domains, type Kind, type Record } from "../../src/domain/record.ts"
 import { slotOf, wins } from "../../src/domain/variants.ts"
@@ -139,6 +140,8 @@ const agrees = Effect.fn(function*(kept: ReadonlyArray<Record>, number: number) 
     const { commit, value } = yield* store.recent(floor)
     assert.strictEqual(commit, number)
     assert.deepStrictEqual(Model.changesText(value), Model.recentText(kept, floor))
+    const buckets = yield* store.recentBuckets(floor)
+    assert.deepStrictEqual(buckets.toSorted((a, b) => a - b), Model.recentBuckets(kept, floor))
   }
 })
 
@@ -169,6 +172,24 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
         assert.include(expected, false)
         assert.deepStrictEqual(yield* store.known(probes), expected)
         assert.deepStrictEqual(yield* store.known([]), [])
+      })
+    )
+
+    test(
+      "names a bucket once, whatever came into it, and the outermost ones",
+      Effect.gen(function*() {
+        const store = yield* Store
+        // made-up ids: a store does not look at them
+        const of = (bucket: string, n: number): Record => ({
+          ...Make.message({ content: `${n}`, hlc: Make.at(n) }),
+          id: `${bucket}${n.toString(16).padStart(60, "0")}` as MessageId
+        })
+        const records = ["0000", "7fff", "8000", "ffff"].flatMap((bucket) => [1, 2, 3].map((n) => of(bucket, n)))
+        yield* store.commit([...records, of("1234", 1)], Hlc.zero)
+        const buckets = yield* store.recentBuckets(Make.at(1))
+        assert.deepStrictEqual(buckets.toSorted((a, b) => a - b), [0, 0x7fff, 0x8000, 0xffff])
+        assert.deepStrictEqual(yield* store.recentBuckets(Make.at(3)), [])
+        assert.deepStrictEqual(yield* store.recentBuckets((2n ** 64n - 1n) as Hlc.Hlc), [])
       })
     )
 

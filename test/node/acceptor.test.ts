@@ -197,6 +197,7 @@ describe("what was stored before the start", () => {
         assert.isFalse(acceptor.mayBeStored(later.id))
         acceptor.step(undefined, (accept) => accept(later))
         assert.isTrue(acceptor.mayBeStored(later.id))
+        assert.strictEqual(steer.listed, 0, "buckets are enough")
       }),
       steer
     )

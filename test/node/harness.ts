@@ -26,7 +26,7 @@ import type { Claim } from "../../src/services/Authenticator.ts"
 import type { Network } from "../../src/services/Network.ts"
 import type { NetworkId } from "../../src/services/NetworkId.ts"
 import type { NodeKey } from "../../src/services/NodeKey.ts"
-import { Store, type StoreError } from "../../src/services/Store.ts"
+import { type Header, type HeaderQuery, Store, type StoreError } from "../../src/services/Store.ts"
 import { Trees } from "../../src/services/Trees.ts"
 import { layerKey } from "../../src/testing/node.ts"
 import { sign, type User } from "../http/fixture.ts"
@@ -38,8 +38,12 @@ export interface Steering {
   commit: Effect.Effect<void, StoreError>
   ops: Effect.Effect<void, StoreError>
   heads: Effect.Effect<void, StoreError>
+  /** Answers in place of the store. */
+  headers: ((query: HeaderQuery) => ReadonlyArray<Header>) | undefined
   /** How often ops were loaded. */
   loads: number
+  /** How often changes were listed, record by record. */
+  listed: number
   /** Alters what a commit reports. */
   report: (leaves: Effect.Success<ReturnType<Store["Service"]["commit"]>>) => typeof leaves
 }
@@ -49,7 +53,9 @@ export const steering = (): Steering => ({
   commit: Effect.void,
   ops: Effect.void,
   heads: Effect.void,
+  headers: undefined,
   loads: 0,
+  listed: 0,
   report: (commit) => commit
 })
 
@@ -69,6 +75,14 @@ const steered = (steer: Steering) =>
             steer.loads++
             return steer.ops
           }).pipe(Effect.andThen(store.ops(chatId))),
+        headers: (query) =>
+          Effect.suspend(() =>
+            steer.headers === undefined ? store.headers(query) : Effect.succeed(steer.headers(query))
+          ),
+        recent: (floor) => {
+          steer.listed++
+          return store.recent(floor)
+        },
         heads: (query) => Effect.andThen(Effect.suspend(() => steer.heads), store.heads(query))
       }))
   ).pipe(Layer.provide(layerMemory))

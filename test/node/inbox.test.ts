@@ -1,9 +1,11 @@
 /** The inbox against a recount over all records, and what it looks at to be made. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, References } from "effect"
+import { TestClock } from "effect/testing"
 import { messageJson } from "../../src/api/message-json.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
+import { retentionMs } from "../../src/domain/limits.ts"
 import { dotOf, type Message, type Op, opTypes, type Record, roles } from "../../src/domain/record.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import { type InboxPosition, Store } from "../../src/services/Store.ts"
@@ -11,7 +13,7 @@ import { Views } from "../../src/services/Views.ts"
 import { ModelFolds } from "../../src/testing/model/fold.ts"
 import { ModelViews, type ShownChat, shownMessage } from "../../src/testing/model/views.ts"
 import { Dice, Seed } from "../domain/records.ts"
-import { services, steering } from "./harness.ts"
+import { services, steering, unsynced } from "./harness.ts"
 
 const node = "12D3KooWGzh8mCmvhYkjQg5gqLhQSnRy4bRkFkLhrTfAwB3VwF4c" as Ids.NodeId
 const user = (n: number) => n.toString(16).padStart(40, "0") as Ids.Address
@@ -21,8 +23,12 @@ const others = [2, 3, 4, 5].map(user)
 /** Records of a little world that began a minute ago: ticks are ms, and stamps tie. */
 class World {
   readonly records: Array<Record> = []
-  readonly #startMs = Date.now() - 60_000
+  readonly #startMs: number
   #count = 0
+
+  constructor(startMs = Date.now() - 60_000) {
+    this.#startMs = startMs
+  }
 
   #envelope(tick: number) {
     return { node, sig: new Uint8Array(65), sigVersion: 1 as const, hlc: Hlc.make(this.#startMs + tick, 0) }
@@ -175,6 +181,83 @@ describe("the inbox", () => {
       assert.isAbove(calls, 2)
       assert.sameMembers(walked, others.slice(0, 2).map((peer) => Ids.dmChatId(noble, reader, peer)))
     }).pipe(Effect.provide(services(steer)))
+  })
+
+  /** Group 0 of the reader and a member who writes as if she were not removed at tick 2. */
+  const haunted = (): World => {
+    const world = new World()
+    const created = world.op(0, 1, { op: opTypes.create, targets: [reader, others[1]!] })
+    const observed = [dotOf(created.id, others[1]!)]
+    world.op(0, 2, { op: opTypes.remove, targets: [others[1]!], observed })
+    return world
+  }
+
+  const lineOf = Effect.gen(function*() {
+    const { conversations } = yield* (yield* Views).conversations(reader, { limit: 5 })
+    return conversations.map(({ activity, newest, unread }) => ({ at: newest?.content, activity, unread }))
+  })
+
+  it.live("shows the newest shown message behind any number of hidden ones", () => {
+    const world = haunted()
+    const shown = world.message(0, others[0]!, 3)
+    for (let i = 0; i < 5_100; i++) world.message(0, others[1]!, 10 + i)
+    return Effect.gen(function*() {
+      const store = yield* Store
+      yield* store.commit(world.records, Hlc.zero)
+      assert.deepStrictEqual(yield* lineOf, [{ at: "3", activity: shown.hlc, unread: 1 }])
+      const last = world.message(0, others[0]!, 6_000)
+      yield* store.commit([last], Hlc.zero)
+      assert.deepStrictEqual(yield* lineOf, [{ at: "6000", activity: last.hlc, unread: 2 }])
+    }).pipe(Effect.provide(services(steering())))
+  }, 60_000)
+
+  it.live("counts what is shown behind more hidden ones than a look takes in, up to its cap", () => {
+    const world = haunted()
+    // of one stamp, more than are read at a time: where reading goes on is told by the id
+    for (let i = 0; i < 10_100; i++) world.message(0, others[1]!, 10)
+    for (let i = 0; i < 1_010; i++) world.message(0, i % 2 === 0 ? reader : others[0]!, 20)
+    return Effect.gen(function*() {
+      const store = yield* Store
+      yield* store.commit(world.records, Hlc.zero)
+      const [line] = yield* lineOf
+      assert.strictEqual(line?.unread, 505)
+      yield* store.commit(Array.from({ length: 505 }, () => world.message(0, others[0]!, 30)), Hlc.zero)
+      const { conversations } = yield* (yield* Views).conversations(reader, { limit: 5 })
+      assert.deepInclude(conversations[0], { unread: 999, capped: true })
+    }).pipe(Effect.provide(services(steering())))
+  }, 60_000)
+
+  it.live("gives up where hidden messages have no end", () => {
+    const steer = steering()
+    const world = haunted()
+    world.message(0, others[0]!, 3)
+    const { hlc, id, sender } = world.message(0, others[1]!, 10)
+    let looked = 0
+    steer.headers = ({ limit }) => {
+      looked += limit
+      return Array.from({ length: limit }, () => ({ sender, position: { hlc, id } }))
+    }
+    return Effect.gen(function*() {
+      yield* (yield* Store).commit(world.records, Hlc.zero)
+      const [line] = yield* lineOf
+      assert.deepInclude(line, { at: undefined, unread: 0 })
+      assert.isAbove(looked, 2 * 200_000 - 1)
+      assert.isBelow(looked, 2 * 210_000)
+    }).pipe(Effect.provide(services(steer)))
+  })
+
+  it.effect("stands on one hour, also when that turns while it is made", () => {
+    const steer = steering()
+    const nowMs = Date.UTC(2026, 0, 15, 12, 59)
+    const world = new World(nowMs - retentionMs - 29 * 60_000)
+    return Effect.gen(function*() {
+      yield* TestClock.setTime(nowMs)
+      world.message(others[0]!, others[0]!, 0)
+      yield* (yield* Store).commit(world.records, Hlc.zero)
+      steer.heads = TestClock.adjust("2 minutes")
+      assert.deepStrictEqual((yield* lineOf).map(({ unread }) => unread), [1])
+      assert.deepStrictEqual(yield* lineOf, [])
+    }).pipe(Effect.provide(unsynced(steer)))
   })
 
   it.live("loads the groups of its page, not all that a user is in", () => {

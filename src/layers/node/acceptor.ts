@@ -38,8 +38,8 @@ export const layer = Layer.effect(
     const store = yield* Store
     const recent = new RecentIds(recentMax, now())
     // until it is here, and where it does not come, the store is asked about each write for a while
-    yield* store.recent(Horizon.lastStamp(recent.seedMs)).pipe(
-      Effect.map(({ value }) => recent.seed(value.map(({ bucket }) => bucket))),
+    yield* store.recentBuckets(Horizon.lastStamp(recent.seedMs)).pipe(
+      Effect.map((buckets) => recent.seed(buckets)),
       Effect.catch((error) =>
         Effect.logWarning("what was stored shortly before the start is not known", error.message)
       ),

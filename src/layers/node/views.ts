@@ -15,6 +15,8 @@ import { HybridClock } from "../../services/HybridClock.ts"
 import type { Place } from "../../services/Ingest.ts"
 import {
   type ChatHead,
+  type Header,
+  type HeaderQuery,
   type InboxPosition,
   type PageQuery,
   type Position,
@@ -29,8 +31,15 @@ import { asMember, unavailable } from "./refusals.ts"
 
 /** Rows read at most to fill one page of shown messages; where more are hidden, the page ends early with a cursor. */
 const scannedMax = 5_000
-/** Headers read at most to count the unread messages of a group in which some are hidden. */
-const headersMax = 10_000
+/**
+ * Headers looked at for one answer about a group in which some messages are hidden: which is the newest shown, or how many
+ * are unread. Where it takes more, the group looks silent or less unread than it is: 1 s of reading.
+ */
+const headersMax = 200_000
+/** Headers read first: mostly few are hidden. */
+const headersFew = 16
+/** Headers read at a time after that, eight times as many each time: half a MB, and others read in between. */
+const headersAtOnceMax = 8_192
 
 /** Of a message, what decides whether and where it is shown. */
 type Row = Pick<Message, "id" | "hlc" | "sender">
@@ -85,6 +94,7 @@ export const layer = Layer.effect(
       membership: Membership | undefined,
       query: HistoryQuery
     ) {
+      const kept = floor()
       const messages: Array<R> = []
       let from = query.from
       let bytes = 0
@@ -92,7 +102,7 @@ export const layer = Layer.effect(
       for (let scanned = 0; scanned < scannedMax;) {
         // where some are hidden more are read at a time, up to a page
         const limit = scanned === 0 ? query.limit + 1 : pageMax
-        const rows = yield* read({ chatId, direction: query.direction, from, floor: floor(), limit })
+        const rows = yield* read({ chatId, direction: query.direction, from, floor: kept, limit })
         let size = 0
         for (const row of rows) {
           size += sizeOf(row)
@@ -134,8 +144,30 @@ export const layer = Layer.effect(
       return yield* new NotFound({ message: "no such message in this conversation, as far as this node knows" })
     })
 
-    /** Where a chat stands in the inbox; `undefined` when it is not in it. */
-    const entryOf = Effect.fnUntraced(function*(user: Ids.Address, head: ChatHead) {
+    /** The first shown ones of what a query selects, up to `wanted`: from a group with hidden ones, without bodies. */
+    const firstShown = Effect.fnUntraced(function*(
+      membership: Membership | undefined,
+      query: Omit<HeaderQuery, "limit">,
+      wanted: number
+    ) {
+      const shown: Array<Header> = []
+      let { from } = query
+      let limit = Math.max(wanted, headersFew)
+      for (let looked = 0; looked < headersMax;) {
+        const headers = yield* store.headers({ ...query, from, limit })
+        for (const header of headers) {
+          if (isShown(membership, { sender: header.sender, hlc: header.position.hlc })) shown.push(header)
+        }
+        if (shown.length >= wanted || headers.length < limit) break
+        looked += headers.length
+        from = headers.at(-1)!.position
+        limit = Math.min(limit * 8, headersAtOnceMax)
+      }
+      return shown.slice(0, wanted)
+    })
+
+    /** Where a chat stands in the inbox; `undefined` when it is not in it. `kept`: the floor. */
+    const entryOf = Effect.fnUntraced(function*(user: Ids.Address, kept: Hlc.Hlc, head: ChatHead) {
       if (head.kind === "dm") {
         if (head.newest === undefined) return undefined
         const { position } = head.newest
@@ -155,8 +187,8 @@ export const layer = Layer.effect(
       if (
         head.newest !== undefined && !isShown(membership, { sender: head.newest.sender, hlc: head.newest.position.hlc })
       ) {
-        const shown = yield* shownPage(values, head.chatId, membership, { direction: "before", from: newest, limit: 1 })
-        newest = shown.messages.length === 0 ? undefined : positionOf(shown.messages[0]!)
+        const query = { chatId: head.chatId, direction: "before", from: newest, floor: kept } as const
+        newest = (yield* firstShown(membership, query, 1))[0]?.position
       }
       const entry: Entry = {
         head,
@@ -182,10 +214,10 @@ export const layer = Layer.effect(
      */
     const entriesOf = Effect.fnUntraced(function*(
       user: Ids.Address,
+      kept: Hlc.Hlc,
       after: InboxPosition | undefined,
       count: number
     ) {
-      const kept = floor()
       // all anew each time: of two readings, a chat that moves up between them may be in neither
       for (let limit = count + 1;; limit *= 8) {
         const heads = yield* store.heads({ user, floor: kept, after, limit })
@@ -193,7 +225,7 @@ export const layer = Layer.effect(
         /** Leaves one more than wanted, which tells that there is more: folds of the others may go from memory. */
         const cut = () => entries.sort((a, b) => comparePlaces(placeOf(a), placeOf(b))).splice(count + 1)
         for (const head of heads) {
-          const entry = yield* entryOf(user, head)
+          const entry = yield* entryOf(user, kept, head)
           if (entry === undefined || (after !== undefined && comparePlaces(placeOf(entry), after) <= 0)) continue
           entries.push(entry)
           if (entries.length > 2 * count) cut()
@@ -209,15 +241,22 @@ export const layer = Layer.effect(
       }
     })
 
-    const countUnread = Effect.fnUntraced(function*(user: Ids.Address, entries: ReadonlyArray<Entry>) {
+    const countUnread = Effect.fnUntraced(function*(
+      user: Ids.Address,
+      kept: Hlc.Hlc,
+      entries: ReadonlyArray<Entry>
+    ) {
       const queryOf = (entry: Entry): UnreadQuery => ({
         chatId: entry.head.chatId,
         above: entry.mark,
-        floor: floor(),
+        floor: kept,
         reader: user,
         limit: Unread.unreadScanMax
       })
-      const behind = entries.filter(({ head, mark }) => head.newest !== undefined && head.newest.position.hlc > mark)
+      const behind = entries.filter(({ head, mark, newest }) => {
+        const last = newest ?? head.newest?.position
+        return last !== undefined && last.hlc > mark
+      })
       const counts = yield* store.unread(behind.map(queryOf))
       const totals = new Map<Ids.ChatId, number>()
       for (const [i, entry] of behind.entries()) {
@@ -230,9 +269,11 @@ export const layer = Layer.effect(
           totals.set(entry.head.chatId, total)
           continue
         }
-        const headers = yield* store.headers({ ...queryOf(entry), limit: headersMax })
-        const shown = headers.filter((each) => isShown(membership, { sender: each.sender, hlc: each.position.hlc }))
-        totals.set(entry.head.chatId, shown.length)
+        const { chatId } = entry.head
+        // there is a stamp above the mark: that of the newest message
+        const lowest = Hlc.max(kept, (entry.mark + 1n) as Hlc.Hlc)
+        const query = { chatId, direction: "after", floor: lowest, except: user } as const
+        totals.set(chatId, (yield* firstShown(membership, query, Unread.unreadScanMax)).length)
       }
       return totals
     })
@@ -242,13 +283,17 @@ export const layer = Layer.effect(
       query: { readonly after?: InboxPosition | undefined; readonly limit: number }
     ) {
       yield* settle(user)
-      const { entries, next } = yield* entriesOf(user, query.after, query.limit)
+      // once: an answer does not mix what two hours keep
+      const kept = floor()
+      const { entries, next } = yield* entriesOf(user, kept, query.after, query.limit)
       const page: Array<Conversation> = []
       let bytes = 0
       while (page.length < entries.length && bytes < pageBytesMax) {
         const some = entries.slice(page.length, page.length + pageDefault)
         const ids = some.flatMap((entry) => entry.newest === undefined ? [] : [entry.newest.id])
-        const [newest, totals] = yield* Effect.all([store.messages(ids), countUnread(user, some)], { concurrency: 2 })
+        const [newest, totals] = yield* Effect.all([store.messages(ids), countUnread(user, kept, some)], {
+          concurrency: 2
+        })
         const byId = new Map(newest.map((message) => [message.id, message]))
         for (const entry of some) page.push(conversationOf(entry, byId, totals.get(entry.head.chatId) ?? 0))
         bytes += sizeOfAll(newest)

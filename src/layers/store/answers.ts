@@ -126,3 +126,8 @@ export const unpackRecent = (buffer: ArrayBuffer): InLine<ReadonlyArray<LeafChan
   const from = new Unpacker(buffer)
   return { commit: from.number(), value: unpackChanges(from) }
 }
+
+/** Two bytes each. */
+export const packBuckets = (buckets: ReadonlyArray<number>): ArrayBuffer => Uint16Array.from(buckets).buffer
+
+export const unpackBuckets = (buffer: ArrayBuffer): ReadonlyArray<number> => Array.from(new Uint16Array(buffer))

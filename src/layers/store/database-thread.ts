@@ -57,6 +57,7 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
     },
     leaves: (query) => Answers.packLeaves(inLine(trees.leaves(query))),
     recent: (floor) => Answers.packRecent(inLine(trees.recent(floor))),
+    recentBuckets: (floor) => Answers.packBuckets(trees.recentBuckets(floor)),
     collect: ({ aged, limit }) => writing().collect(aged, limit),
     reclaim: (pages) => reclaim(db, pages),
     digests: (query) => SyncAnswers.packDigests(peers.digests(query)),

@@ -8,8 +8,17 @@
 import type { DatabaseSync } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
 import type * as Ids from "../../domain/ids.ts"
-import type { ChatHead, Header, HeadsQuery, InboxPosition, SenderCount, UnreadQuery } from "../../services/Store.ts"
+import type {
+  ChatHead,
+  Header,
+  HeaderQuery,
+  HeadsQuery,
+  InboxPosition,
+  SenderCount,
+  UnreadQuery
+} from "../../services/Store.ts"
 import type { Dictionary } from "./dictionary.ts"
+import { pageSql, pageValues } from "./page-sql.ts"
 import * as Rows from "./rows.ts"
 
 export interface InboxReads {
@@ -18,7 +27,7 @@ export interface InboxReads {
   readonly groups: (user: Ids.Address) => ReadonlyArray<Uint8Array>
   /** A list for each query. */
   readonly unread: (queries: ReadonlyArray<UnreadQuery>) => ReadonlyArray<ReadonlyArray<SenderCount>>
-  readonly headers: (query: UnreadQuery) => ReadonlyArray<Header>
+  readonly headers: (query: HeaderQuery) => ReadonlyArray<Header>
 }
 
 /** `?1` user, `?2` floor, `?3` and `?4` the place that direct conversations must be behind, or null, `?5` limit. */
@@ -94,10 +103,13 @@ const unreadSql = (columns: string, order: string): string =>
   `SELECT ${columns} FROM messages m
     WHERE m.chat = ${Rows.chatSql} AND m.hlc >= ?2 AND m.sender <> ?3 ORDER BY ${order} ${Rows.limitBy("?4")}`
 
+/** In place of a user: numbers count from 1. */
+const nobody = 0
+
 const inOrder = "m.hlc, m.prefix, m.id"
 const counted = "count(*), min(hlc), max(hlc)"
 
-const makeUnread = (db: DatabaseSync, names: Dictionary): Pick<InboxReads, "unread" | "headers"> => {
+const makeUnread = (db: DatabaseSync, names: Dictionary): InboxReads["unread"] => {
   const atOnce = Rows.makeAtOnce(db)
   // Only a cut can fall between messages of one stamp; without one their order does not matter, and costs a sort.
   const total = Rows.prepareRows(
@@ -108,11 +120,10 @@ const makeUnread = (db: DatabaseSync, names: Dictionary): Pick<InboxReads, "unre
     db,
     `SELECT ${counted}, sender FROM (${unreadSql("m.sender, m.hlc", inOrder)}) GROUP BY sender`
   )
-  const headers = Rows.prepareRows(db, unreadSql("m.sender, m.hlc, m.id", inOrder))
 
   const valuesOf = ({ above, chatId, floor, reader }: UnreadQuery) => {
     const lowest = above >= floor ? Rows.above(above) : Rows.fromStamp(floor)
-    return [Bytes.fromHex(chatId), lowest, names.findUser(reader) ?? 0] as const
+    return [Bytes.fromHex(chatId), lowest, names.findUser(reader) ?? nobody] as const
   }
   const countOf = (row: Rows.Row): SenderCount => ({
     count: Rows.integer(row[0]),
@@ -131,13 +142,19 @@ const makeUnread = (db: DatabaseSync, names: Dictionary): Pick<InboxReads, "unre
       ? [countOf(all)]
       : bySender.all(...values, query.limit).map(countOf)
   }
-  return {
-    unread: (queries) => atOnce(() => queries.map(unreadOf)),
-    headers: (query) =>
-      headers.all(...valuesOf(query), query.limit).map((row) => ({
-        sender: names.userName(Rows.integer(row[0])),
-        position: { hlc: Rows.stamp(row[1]), id: Rows.hex<Ids.MessageId>(row[2]) }
-      }))
+  return (queries) => atOnce(() => queries.map(unreadOf))
+}
+
+const makeHeaders = (db: DatabaseSync, names: Dictionary): InboxReads["headers"] => {
+  const reading = (direction: HeaderQuery["direction"]) =>
+    Rows.prepareRows(db, pageSql("m.sender, m.hlc, m.id", direction, "AND m.sender <> ?7"))
+  const readings = { before: reading("before"), after: reading("after") }
+  return (query) => {
+    const except = query.except === undefined ? undefined : names.findUser(query.except)
+    return readings[query.direction].all(...pageValues(query), except ?? nobody).map((row) => ({
+      sender: names.userName(Rows.integer(row[0])),
+      position: { hlc: Rows.stamp(row[1]), id: Rows.hex<Ids.MessageId>(row[2]) }
+    }))
   }
 }
 
@@ -145,5 +162,6 @@ const makeUnread = (db: DatabaseSync, names: Dictionary): Pick<InboxReads, "unre
 export const makeInboxReads = (db: DatabaseSync, names: Dictionary): InboxReads => ({
   heads: makeHeads(db, names),
   groups: makeGroups(db, names),
-  ...makeUnread(db, names)
+  unread: makeUnread(db, names),
+  headers: makeHeaders(db, names)
 })

@@ -39,6 +39,12 @@ export const recent = (memory: Memory, floor: Hlc.Hlc): InLine<ReadonlyArray<Lea
     .map(({ digest, record }) => Leaf.inserted(record, digest))
 })
 
+export const recentBuckets = (memory: Memory, floor: Hlc.Hlc): ReadonlyArray<number> => [
+  ...new Set(
+    [...memory.slots.values()].filter(({ record }) => record.hlc > floor).map(({ record }) => bucketOf(record.id))
+  )
+]
+
 /** The records of each of some buckets, by ascending digest. */
 const byBucket = (memory: Memory, domain: Domain, span: Span, buckets: ReadonlyArray<number>) => {
   const all = new Map<number, Array<Held>>()

@@ -15,6 +15,7 @@ import * as Wire from "../../domain/wire.ts"
 import {
   type ChatHead,
   type Damage,
+  type HeaderQuery,
   type HeadsQuery,
   type InboxPosition,
   type PageQuery,
@@ -34,12 +35,13 @@ const bounded = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> => {
   return end === -1 ? messages : messages.slice(0, end + 1)
 }
 
-const page = (memory: Memory, query: PageQuery): ReadonlyArray<Message> => {
-  const kept = memory.chats.get(query.chatId)?.messages.from(query.floor) ?? []
+const select = (memory: Memory, query: HeaderQuery): ReadonlyArray<Message> => {
+  const all = memory.chats.get(query.chatId)?.messages.from(query.floor) ?? []
+  const kept = query.except === undefined ? all : all.filter(({ sender }) => sender !== query.except)
   const below = query.from === undefined ? undefined : countBelow(kept, query.from)
   if (query.direction === "before") {
     const end = below ?? kept.length
-    return bounded(kept.slice(Math.max(0, end - query.limit), end).reverse())
+    return kept.slice(Math.max(0, end - query.limit), end).reverse()
   }
   const { from } = query
   const start = below === undefined || from === undefined
@@ -47,8 +49,10 @@ const page = (memory: Memory, query: PageQuery): ReadonlyArray<Message> => {
     : below < kept.length && comparePlaces(kept[below]!, from) === 0
     ? below + 1
     : below
-  return bounded(kept.slice(start, start + query.limit))
+  return kept.slice(start, start + query.limit)
 }
+
+const page = (memory: Memory, query: PageQuery): ReadonlyArray<Message> => bounded(select(memory, query))
 
 const selectUnread = (memory: Memory, query: UnreadQuery): ReadonlyArray<Message> =>
   (memory.chats.get(query.chatId)?.messages.from(query.floor) ?? [])
@@ -131,6 +135,7 @@ const make = (hashes: Hashes): Store["Service"] => {
     repair: (drop) => Effect.sync(() => memory.repair(drop)),
     leaves: (query) => Effect.sync(() => Sync.leaves(memory, query)),
     recent: (floor) => Effect.sync(() => Sync.recent(memory, floor)),
+    recentBuckets: (floor) => Effect.sync(() => Sync.recentBuckets(memory, floor)),
     digests: (query) => Effect.sync(() => Sync.digests(memory, query)),
     pick: (domain, span, picks) => Effect.sync(() => Sync.pick(memory, domain, span, picks)),
     stream: (query) => Effect.sync(() => Sync.stream(memory, query)),
@@ -148,7 +153,7 @@ const make = (hashes: Hashes): Store["Service"] => {
     groups: (user) => Effect.sync(() => groups(memory, user)),
     unread: (queries) => Effect.sync(() => queries.map((query) => countBySender(selectUnread(memory, query)))),
     headers: (query) =>
-      Effect.sync(() => selectUnread(memory, query).map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))),
+      Effect.sync(() => select(memory, query).map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))),
     scan: ({ kind, afterId = "", limit }) =>
       Effect.sync(() =>
         memory.ofKind(kind).map(({ record }) => record).filter((record) => record.id > afterId)

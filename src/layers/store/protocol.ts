@@ -16,6 +16,7 @@ import type {
   Collected,
   Damage,
   DigestQuery,
+  HeaderQuery,
   HeadsQuery,
   LeafQuery,
   PageQuery,
@@ -35,13 +36,14 @@ export interface Named {
   readonly id: string
 }
 
-/** Ask and answer by name. A buffer is: a batch of records, a commit, records, leaves, heads or headers, as named. */
+/** Ask and answer by name. A buffer is: a batch of records, a commit, records, leaves, buckets, heads or headers, as named. */
 export interface Calls {
   /** The first call. A thread loads its modules while it waits for it. */
   readonly open: { ask: DatabaseOptions; answer: undefined }
   readonly commit: { ask: ArrayBuffer; answer: ArrayBuffer }
   readonly leaves: { ask: LeafQuery; answer: ArrayBuffer }
   readonly recent: { ask: Hlc; answer: ArrayBuffer }
+  readonly recentBuckets: { ask: Hlc; answer: ArrayBuffer }
   readonly collect: { ask: { aged: Hlc; limit: number }; answer: Collected }
   readonly reclaim: { ask: number; answer: number }
   readonly digests: { ask: DigestQuery; answer: ArrayBuffer }
@@ -62,7 +64,7 @@ export interface Calls {
   readonly heads: { ask: HeadsQuery; answer: ArrayBuffer }
   readonly groups: { ask: Address; answer: ArrayBuffer }
   readonly unread: { ask: ReadonlyArray<UnreadQuery>; answer: ArrayBuffer }
-  readonly headers: { ask: UnreadQuery; answer: ArrayBuffer }
+  readonly headers: { ask: HeaderQuery; answer: ArrayBuffer }
   readonly scan: { ask: ScanQuery; answer: ArrayBuffer }
   readonly stats: { ask: undefined; answer: StoreStats }
   readonly inspect: { ask: Kind; answer: ReadonlyArray<Damage> }

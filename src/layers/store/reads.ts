@@ -26,6 +26,7 @@ import type { PageQuery, ScanQuery, StoreStats, TextRow } from "../../services/S
 import { Dictionary } from "./dictionary.ts"
 import { type InboxReads, makeInboxReads } from "./inbox-reads.ts"
 import { prefixOf } from "./packing.ts"
+import { pageSql, pageValues } from "./page-sql.ts"
 import * as Rows from "./rows.ts"
 import { readState } from "./state.ts"
 
@@ -42,23 +43,8 @@ export interface Reads extends InboxReads {
   readonly stats: () => StoreStats
 }
 
-const integerMax = 2n ** 63n - 1n
 const integerMin = -(2n ** 63n)
 const nothing = new Uint8Array()
-
-const orderOf = { before: "DESC", after: "ASC" } as const
-
-/**
- * `?1` id of the chat, `?2` lowest stamp, `?3` to `?5` a place, `?6` limit. Forward, `?2` is all that bounds stamps from below:
- * with the place's too, the index might be entered at the floor, and a page cost as much as all pages before it.
- */
-const pageSql = (columns: string, direction: PageQuery["direction"]): string => {
-  const [order, sign] = [orderOf[direction], direction === "before" ? "<" : ">"]
-  return `SELECT ${columns} FROM messages m
-    WHERE m.chat = ${Rows.chatSql} AND m.hlc >= ?2 ${direction === "before" ? "AND m.hlc <= ?3" : ""}
-      AND (m.hlc ${sign} ?3 OR m.prefix ${sign} ?4 OR (m.prefix = ?4 AND m.id ${sign} ?5))
-    ORDER BY m.hlc ${order}, m.prefix ${order}, m.id ${order} ${Rows.limitBy("?6")}`
-}
 
 /** Rows of a page that are read at once, which is cheaper than one by one: 4 MB at worst, of which one is used. */
 const rowsAtOnceMax = 64
@@ -76,17 +62,11 @@ const makePage = <A>(
   }
   const readings = { before: reading("before"), after: reading("after") }
   return (query: PageQuery): ReadonlyArray<A> => {
-    const { chatId, direction, floor, from, limit } = query
-    const [hlc, id] = from === undefined
-      ? [direction === "before" ? integerMax : -1n, nothing]
-      : [Rows.fromStamp(from.hlc), Bytes.fromHex(from.id)]
-    const prefix = id === nothing ? 0n : prefixOf(id)
+    const { direction, limit } = query
     const read = readings[direction][limit <= rowsAtOnceMax ? "few" : "many"]
     const page: Array<A> = []
     let bytes = 0
-    const bound = Rows.fromStamp(floor)
-    const lowest = direction === "after" && hlc > bound ? hlc : bound
-    for (const row of read(Bytes.fromHex(chatId), lowest, hlc, prefix, id, limit)) {
+    for (const row of read(...pageValues(query))) {
       const item = of(query, row)
       page.push(item)
       bytes += size(item)

@@ -96,7 +96,8 @@ export const stamp = (value: SQLOutputValue | undefined): Hlc => {
 
 export const fromStamp = (hlc: Hlc): bigint => BigInt.asIntN(64, hlc)
 
-const integerMax = 2n ** 63n - 1n
+/** No stamp that is stored is higher. */
+export const integerMax = 2n ** 63n - 1n
 
 /** A stamp as the upper bound of a comparison: the highest ones mean "no bound". */
 export const boundOf = (hlc: Hlc): bigint => hlc > integerMax ? integerMax : hlc

@@ -99,6 +99,7 @@ const make = (options: SqliteOptions) =>
       clock: inLine.call("clock", undefined),
       leaves: (query) => Effect.map(inLine.call("leaves", query), Answers.unpackLeaves),
       recent: (floor) => Effect.map(inLine.call("recent", floor), Answers.unpackRecent),
+      recentBuckets: (floor) => Effect.map(reader.call("recentBuckets", floor), Answers.unpackBuckets),
       digests: (query) => Effect.map(reader.call("digests", query), SyncAnswers.unpackDigests),
       pick: (domain, span, picks) => Effect.map(reader.call("pick", { domain, span, picks }), SyncAnswers.unpackPicked),
       stream: (query) => stream(reader, query),

@@ -1,5 +1,6 @@
 /**
- * What the Merkle trees are built from (SPEC §6): sums of stored digests, and the few changes younger than a horizon.
+ * What the Merkle trees are built from (SPEC §6): sums of stored digests, and the few changes younger than a horizon. And
+ * what the memory of recent ids is.
  */
 import type { DatabaseSync } from "node:sqlite"
 import type { Hlc } from "../../domain/hlc.ts"
@@ -15,6 +16,7 @@ import { readState } from "./state.ts"
 export interface TreeReads {
   readonly leaves: (query: LeafQuery) => ReadonlyArray<Leaf>
   readonly recent: (floor: Hlc) => ReadonlyArray<LeafChange>
+  readonly recentBuckets: (floor: Hlc) => ReadonlyArray<number>
 }
 
 const bucketColumn = "(prefix >> 48) + 32768"
@@ -66,6 +68,12 @@ export const makeTreeReads = (db: DatabaseSync): TreeReads => {
       return { domain, ages: ages(kind), visit }
     })
   )
+  const recentBuckets = Rows.prepareRows(
+    db,
+    Object.values(Rows.tableOf).map((table) =>
+      `SELECT ${bucketColumn} FROM ${table} INDEXED BY ${table}_by_hlc WHERE hlc >= ?1`
+    ).join(" UNION ")
+  )
   return {
     leaves: (query) => {
       const { ageingOnly, domain, from, span, to } = query
@@ -99,6 +107,7 @@ export const makeTreeReads = (db: DatabaseSync): TreeReads => {
         }, Rows.above(floor))
       }
       return changes
-    }
+    },
+    recentBuckets: (floor) => recentBuckets.all(Rows.above(floor)).map((row) => Rows.integer(row[0]))
   }
 }
