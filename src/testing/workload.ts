@@ -13,6 +13,7 @@ import * as Bytes from "../domain/bytes.ts"
 import { type Hashes, Hashing } from "../domain/hashing.ts"
 import type { Hlc } from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"
+import { requestMsMax } from "../domain/limits.ts"
 import { opTypes, roles } from "../domain/record.ts"
 import type { Place } from "../services/Ingest.ts"
 import type { Cluster, NodeServices, SimulatedNode } from "./cluster.ts"
@@ -20,6 +21,7 @@ import type { Answer, Attempt } from "./observer.ts"
 import { OpenRequests } from "./open-requests.ts"
 import { Random } from "./random.ts"
 import {
+  brokenBy,
   type Draft,
   idOf,
   makeUser,
@@ -293,10 +295,7 @@ export class Workload {
     return [user, draft.kind === "op" ? { kind: "op", fields: { ...draft.fields, node: node.id } } : draft]
   }
 
-  /**
-   * She looks at what there is for her. What she should see, others check; here, that she gets an answer at all, and that a
-   * request that somebody sends again gets none (SPEC §3).
-   */
+  /** She looks at what there is for her and is answered; a request sent again is not (SPEC §3). Others check what she sees. */
   #look(node: SimulatedNode): void {
     const random = this.#random
     const user = random.pick(this.users)
@@ -325,7 +324,10 @@ export class Workload {
       if (!repeats || (first.kind === "refused" && first.status !== 403 && first.status !== 404)) return
       ask((second) => {
         const why = second.kind === "found" ? "answered" : whyOf(second)
-        if (why !== "Unauthenticated replayed") this.#cluster.find("replay", `a request sent again was ${why}`, node)
+        // its clock may have been set meanwhile
+        const fits = Math.abs(ts - node.clock.wallMs) > requestMsMax ? "expired" : "replayed"
+        if (why !== "Unauthenticated replayed" && why !== `Unauthenticated ${fits}`)
+          this.#cluster.find("replay", `a request sent again was ${why}`, node)
       })
     })
   }
@@ -394,7 +396,3 @@ const nameOf = (draft: Draft): string => draft.kind === "op" ? opNames[draft.fie
 /** A node that ends breaks off what takes too long: that is no answer. */
 const isBrokenOff = (node: SimulatedNode, exit: Exit<WriteOutcome | ReadOutcome<unknown>>): boolean =>
   !node.isUp && exit._tag === "Success" && exit.value.kind === "broken" && exit.value.status === 503
-
-/** What an answer is that no node may give; `undefined` for the others. */
-const brokenBy = (outcome: WriteOutcome | ReadOutcome<unknown>): string | undefined =>
-  outcome.kind === "broken" ? whyOf(outcome) : undefined

@@ -66,6 +66,10 @@ export const whyOf = (outcome: Refused | Broken): string => {
   return outcome.reason === undefined ? outcome.tag : `${outcome.tag} ${outcome.reason}`
 }
 
+/** What an answer is that no node may give; `undefined` for the others. */
+export const brokenBy = (outcome: WriteOutcome | ReadOutcome<unknown>): string | undefined =>
+  outcome.kind === "broken" ? whyOf(outcome) : undefined
+
 export const broken = ({ status }: HttpAnswer, why: string): Broken => ({ kind: "broken", status, why })
 
 /** Decodes one body; keys that the schema does not know are an error. */
