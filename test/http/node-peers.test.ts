@@ -91,6 +91,7 @@ const nodeIn = Effect.fnUntraced(function*(world: World) {
       at: () => ({
         horizonMs,
         span: { floor: Hlc.zero, ceiling: Hlc.make(horizonMs, 0) },
+        refresh: () => true,
         root: (domain: string) => new Uint8Array(32).fill(domain.length),
         count: () => 0,
         tree: () => new MerkleTree(noble)
