@@ -4,11 +4,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Metric, Scope } from "effect"
+import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import type { Address } from "../../src/domain/ids.ts"
 import { type Backend, type BackendName, loadProven } from "../../src/layers/crypto/backend.ts"
 import type { Answer, Item } from "../../src/layers/crypto/check.ts"
+import * as Lane from "../../src/layers/crypto/lane.ts"
 import { make, type Pool, type PoolOptions, retryMs, spawn } from "../../src/layers/crypto/pool.ts"
 import { layer, outstanding, rejected, verified, type VerifierOptions } from "../../src/layers/crypto/verifier.ts"
 import { type Recovery, Verifier } from "../../src/services/Verifier.ts"
@@ -19,6 +21,21 @@ const asked = (count: number): ReadonlyArray<readonly [Recovery, Address]> =>
   Array.from({ length: count }, (_, i) => known[(i * 7 + (i >> 4)) % known.length]!)
 const itemsOf = (pairs: ReadonlyArray<readonly [Recovery, Address]>) => pairs.map(([item]) => item)
 const addressesOf = (pairs: ReadonlyArray<readonly [Recovery, Address]>) => pairs.map(([, address]) => address)
+
+const lanes = new WeakMap<Worker, SharedArrayBuffer>()
+
+/** Ends a thread while it works, between two items: to break off native code would end this process. */
+const kill = (thread: Worker) =>
+  Effect.promise(async () => {
+    const lane = lanes.get(thread)
+    if (lane === undefined || ended(thread)) return
+    const exit = once(thread, "exit")
+    Lane.end(lane)
+    // one that sleeps may not have heard it
+    const late = setTimeout(() => void thread.terminate(), 1_000)
+    await exit
+    clearTimeout(late)
+  })
 
 /** A verifier whose threads the test can see, in a scope of its own. */
 const watched = (options: VerifierOptions = {}) => {
@@ -31,6 +48,11 @@ const watched = (options: VerifierOptions = {}) => {
       const thread = (options.spawn ?? spawn)(backend)
       threads.push(thread)
       thread.on("message", () => void atWork.add(thread))
+      const post = thread.postMessage.bind(thread)
+      thread.postMessage = (lane, ...rest) => {
+        lanes.set(thread, lane as SharedArrayBuffer)
+        post(lane, ...rest)
+      }
       return thread
     }
   }).pipe(Layer.provide(Logger.layer([])))
@@ -58,7 +80,7 @@ describe("threads of the verifier", () => {
         const fiber = yield* Effect.forkChild(recoverAll(itemsOf(pairs)))
         yield* pause(8)
         const victim = threads.find((thread) => !ended(thread))!
-        yield* Effect.promise(() => victim.terminate())
+        yield* kill(victim)
         assert.deepStrictEqual(yield* Fiber.join(fiber), addressesOf(pairs))
         assert.strictEqual(threads.length, 3 + round)
         // the replacement is at work before the next one goes
@@ -71,6 +93,21 @@ describe("threads of the verifier", () => {
     }).pipe(Effect.provide(verifier))
   })
 
+  it.effect("is closed in the middle of work, again and again, and the process goes on", () => {
+    const { threads, verifier } = watched()
+    const once = Effect.gen(function*() {
+      const { recoverAll } = yield* Verifier
+      const fiber = yield* Effect.forkChild(recoverAll(itemsOf(asked(400))))
+      yield* pause(3)
+      yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.provide(verifier), Effect.scoped)
+    return Effect.gen(function*() {
+      for (let i = 0; i < 12; i++) yield* once
+      assert.strictEqual(threads.length, 24)
+      assert.isTrue(threads.every(ended))
+    })
+  }, 60_000)
+
   it.effect("answers when all are terminated at once, in the middle of work", () => {
     const { threads, verifier } = watched()
     return Effect.gen(function*() {
@@ -78,7 +115,7 @@ describe("threads of the verifier", () => {
       const pairs = asked(1200)
       const fiber = yield* Effect.forkChild(recoverAll(itemsOf(pairs)))
       yield* pause(5)
-      for (const thread of threads.slice()) yield* Effect.promise(() => thread.terminate())
+      for (const thread of threads.slice()) yield* kill(thread)
       assert.deepStrictEqual(yield* Fiber.join(fiber), addressesOf(pairs))
       assert.isAtLeast(threads.length, 4)
     }).pipe(Effect.provide(verifier))
@@ -92,7 +129,7 @@ describe("threads of the verifier", () => {
     })
     return Effect.gen(function*() {
       const { recoverAll } = yield* Verifier
-      for (const thread of threads.slice()) yield* Effect.promise(() => thread.terminate())
+      for (const thread of threads.slice()) yield* kill(thread)
       const pairs = asked(300)
       assert.deepStrictEqual(yield* recoverAll(itemsOf(pairs)), addressesOf(pairs))
       assert.isAtMost(threads.length, 2 * 3)

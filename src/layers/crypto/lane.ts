@@ -7,7 +7,9 @@
  * 2. The thread sleeps on `asked` when it has answered everything.
  * 3. The thread calls when all is answered, and every {@link callEvery} answers; not again before the call was heard.
  *
- *     counters   asked i32 · answered i32 · called i32, 1 from a call until it was heard; the first two wrap around
+ * 4. The thread is ended between two items: native code that is broken off takes the whole process along.
+ *
+ *     counters   asked i32 · answered i32 · called i32, 1 from a call until it was heard · ended i32; the first two wrap around
  *     slot       item[130] · answer[21], see `packing`
  */
 import type { Backend } from "./backend.ts"
@@ -19,7 +21,8 @@ export const laneItems = 64
 /** At 60 µs each, a caller waits for the answers to others for a millisecond at most. */
 const callEvery = 16
 
-const [askedAt, answeredAt, calledAt] = [0, 1, 2]
+const [askedAt, answeredAt, calledAt, endedAt] = [0, 1, 2, 3]
+const countersCount = 4
 const headBytes = 16
 const slotBytes = itemBytes + answerBytes
 
@@ -40,7 +43,7 @@ export interface Lane {
 
 export const make = (): Lane => {
   const buffer = new SharedArrayBuffer(headBytes + laneItems * slotBytes)
-  const [counters, bytes] = [new Int32Array(buffer, 0, 3), new Uint8Array(buffer)]
+  const [counters, bytes] = [new Int32Array(buffer, 0, countersCount), new Uint8Array(buffer)]
   let [asked, received] = [0, 0]
   return {
     buffer,
@@ -64,14 +67,21 @@ export const make = (): Lane => {
   }
 }
 
-/** The thread's side: answers for as long as the thread lives. `call` wakes the caller. */
-export const serve = (buffer: SharedArrayBuffer, backend: Backend, call: () => void): never => {
-  const [counters, bytes] = [new Int32Array(buffer, 0, 3), new Uint8Array(buffer)]
+/** Has the thread of this lane stop after the item that it is at. */
+export const end = (buffer: SharedArrayBuffer): void => {
+  const counters = new Int32Array(buffer, 0, countersCount)
+  Atomics.store(counters, endedAt, 1)
+  Atomics.notify(counters, askedAt)
+}
+
+/** The thread's side: answers until it is ended. `call` wakes the caller. */
+export const serve = (buffer: SharedArrayBuffer, backend: Backend, call: () => void): void => {
+  const [counters, bytes] = [new Int32Array(buffer, 0, countersCount), new Uint8Array(buffer)]
   // native code is not given shared memory
   const own = new Uint8Array(itemBytes)
   const unpack = unpacker(own)
   let answered = 0
-  while (true) {
+  while (Atomics.load(counters, endedAt) === 0) {
     const asked = Atomics.load(counters, askedAt)
     if (asked === answered) {
       Atomics.wait(counters, askedAt, asked)

@@ -25,6 +25,8 @@ export type Told = "ready" | "answered"
 const shareItems = 16
 /** Deaths in a row, with no answer between, after which a thread is not replaced at once. */
 const deathsMax = 3
+/** A thread that was told to end and sleeps on is ended from outside; one that works has long stopped. */
+const endMsMax = 500
 /** When it is tried once more. */
 export const retryMs = 30_000
 /** Deaths an item may be aboard at before it is done in place. */
@@ -104,6 +106,17 @@ export const spawn = (backend: BackendName): Worker => {
     resourceLimits: { maxYoungGenerationSizeMb: youngMbMax },
     execArgv: []
   })
+}
+
+const endThread = async ({ lane, thread }: Slot): Promise<void> => {
+  if (thread === undefined) return
+  if (lane !== undefined) {
+    const ended = new Promise<void>((resolve) => void thread.once("exit", () => resolve()))
+    Lane.end(lane.buffer)
+    const late = new Promise<void>((resolve) => void setTimeout(resolve, endMsMax).unref())
+    await Promise.race([ended, late])
+  }
+  await thread.terminate()
 }
 
 /** Starts the threads; resolves when each has proven itself or was given up. */
@@ -278,7 +291,7 @@ export const make = async (options: PoolOptions): Promise<Pool> => {
     ;[queued, inFlight] = [0, 0]
     options.onOutstanding(0)
     for (const slot of slots) clearTimeout(slot.retry)
-    await Promise.all(slots.map((slot) => slot.thread?.terminate()))
+    await Promise.all(slots.map(endThread))
     for (const task of waiting) task.done(undefined)
   }
 
