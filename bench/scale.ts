@@ -10,9 +10,9 @@ import { Effect } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import * as Frames from "../src/domain/sync-frames.ts"
 import { isQuick, table, writeResults } from "./report/measure.ts"
+import { type Curve, type Plot, svgOf } from "./report/plot.ts"
 import { type Costs, costs } from "./scale/costs.ts"
 import * as Model from "./scale/model.ts"
-import { writeChart } from "./scale/plot.ts"
 import { contentBytes, gapRecords, measure, type Town } from "./scale/town.ts"
 
 const sizes = (() => {
@@ -197,40 +197,45 @@ const writeTables = (tables: { readonly [name: string]: string }): void => {
 
 const drawn = (towns: ReadonlyArray<Town>, all: Costs): void => {
   const range = Array.from({ length: 40 }, (_, i) => 5 * (i + 1)).filter((nodes) => nodes >= 10)
-  const measured = (of: (town: Town) => number) => towns.map((town) => [town.nodes, of(town)] as const)
-  writeChart("scale-copies", {
+  const measured = (name: string, of: (town: Town) => number): Curve => ({
+    name,
+    points: towns.map((town) => ({ x: town.nodes, y: of(town) }))
+  })
+  const xLabel = "nodes"
+  const model = (name: string, y: (nodes: number) => number, dashed = true): Curve => ({
+    name,
+    dashed,
+    points: range.map((nodes) => ({ x: nodes, y: y(nodes) }))
+  })
+  writePlot("scale-copies", {
     title: "Copies of a message that a node receives",
-    x: "nodes",
-    y: "copies",
-    series: [
-      { name: "model", as: "line", color: "#888", points: range.map((nodes) => [nodes, Model.copies(nodes)]) },
-      { name: "simulator", as: "dots", color: "#c33", points: measured(({ spread }) => spread.copies) }
-    ]
+    xLabel,
+    yLabel: "copies",
+    curves: [model("model", Model.copies), measured("simulator", ({ spread }) => spread.copies)]
   })
-  writeChart("scale-time", {
+  writePlot("scale-time", {
     title: "Until nodes have a write, hops of 1 to 30 ms",
-    x: "nodes",
-    y: "ms",
-    series: [
-      { name: "all, model", as: "line", color: "#888", points: range.map((n) => [n, Model.spread(n, nearMs).allMs]) },
-      { name: "all, simulator", as: "dots", color: "#c33", points: measured(({ spread }) => spread.allMs) },
-      { name: "half, model", as: "line", color: "#bbb", points: range.map((n) => [n, Model.spread(n, nearMs).halfMs]) },
-      { name: "half, simulator", as: "dots", color: "#36c", points: measured(({ spread }) => spread.halfMs) }
+    xLabel,
+    yLabel: "ms",
+    curves: [
+      model("all, model", (nodes) => Model.spread(nodes, nearMs).allMs),
+      measured("all, simulator", ({ spread }) => spread.allMs),
+      model("half, model", (nodes) => Model.spread(nodes, nearMs).halfMs),
+      measured("half, simulator", ({ spread }) => spread.halfMs)
     ]
   })
-  const colors = ["#36c", "#393", "#c83", "#c33"]
-  writeChart("scale-ceiling", {
+  writePlot("scale-ceiling", {
     title: "Writes a second that a network bears, by the cores of each node",
-    x: "nodes",
-    y: "writes/s, all nodes together",
-    series: [2, 4, 8, 16].map((cores, i) => ({
-      name: `${cores} cores`,
-      as: "line" as const,
-      color: colors[i]!,
-      points: range.map((nodes) => [nodes, Model.ceiling(all, nodes, cores).perSecond] as const)
-    }))
+    xLabel,
+    yLabel: "writes/s, all nodes together",
+    curves: machines.map((cores) =>
+      model(`${cores} cores`, (nodes) => Model.ceiling(all, nodes, cores).perSecond, false)
+    )
   })
 }
+
+const writePlot = (name: string, plot: Plot): void =>
+  writeFileSync(new URL(`results/${name}.svg`, import.meta.url), `${svgOf(plot)}\n`)
 
 const resultsFile = new URL("results/scale.json", import.meta.url)
 const kept = (): ReadonlyArray<Town> =>
