@@ -61,11 +61,20 @@ export interface LeafChange {
   readonly ages: boolean
 }
 
+/**
+ * The place of a record in the order in which this store took it in, from 1 on. Each record that is stored, or that replaces
+ * another, gets the next number; none is given twice, also across restarts, but some are left out. Never replicated: other
+ * nodes have other numbers (SPEC §8, ids of events).
+ */
+export type Arrival = number
+
 export interface Commit {
   /** Counts up by one from commit to commit since the start. */
   readonly number: number
   /** In the order of the batch. */
   readonly outcomes: ReadonlyArray<Outcome>
+  /** Of the first record of the batch that was stored or replaced another; each further one has the next number. */
+  readonly firstArrival: Arrival
   readonly leaves: ReadonlyArray<LeafChange>
 }
 
@@ -153,6 +162,7 @@ export interface HeaderQuery extends PageQuery {
 export interface Header {
   readonly sender: Address
   readonly position: Position
+  readonly arrival: Arrival
 }
 
 export interface StoreStats {
@@ -239,6 +249,44 @@ export interface StreamPage {
   readonly next?: Uint8Array | undefined
 }
 
+/**
+ * Whose numbers arrivals have, and the last one given; 0 before the first. After a power loss somebody may know a higher one:
+ * what comes next has higher ones still.
+ */
+export interface ArrivalLog {
+  /** 16 hex digits, chosen at random when the store was made: another store's numbers mean nothing here. */
+  readonly epoch: string
+  readonly last: Arrival
+}
+
+/** A record with its number. */
+export interface Arrived {
+  readonly arrival: Arrival
+  readonly record: Record
+}
+
+/**
+ * Arrivals above `after` and up to `upTo`, ascending, of what may concern a user: records of her direct conversations and of
+ * every group that she was ever named in, her own identity and those of all who share one of these with her.
+ */
+export interface ArrivalQuery {
+  readonly user: Address
+  readonly after: Arrival
+  /** Of what is committed: `ArrivalLog.last`, or a number that a commit told. */
+  readonly upTo: Arrival
+  /** Absent: of all kinds. */
+  readonly kinds?: ReadonlyArray<Kind> | undefined
+  /** At most so many records, at least 1; fewer when they take `limits.pageBytesMax` or more (`record.sizeOf`). */
+  readonly limit: number
+}
+
+export interface ArrivalPage {
+  /** Empty at the end only. */
+  readonly arrived: ReadonlyArray<Arrived>
+  /** All arrivals up to this one were looked at; `upTo` at the end. */
+  readonly seen: Arrival
+}
+
 /** What one step of the collector did. */
 export interface Collected {
   readonly messages: number
@@ -286,6 +334,8 @@ export class Store extends Context.Service<Store, {
   heads(query: HeadsQuery): Effect.Effect<ReadonlyArray<ChatHead>, StoreError>
   /** Every group that a user was ever named in, in no order. */
   groups(user: Address): Effect.Effect<ReadonlyArray<ChatId>, StoreError>
+  /** The other parties of a user's direct conversations, each once, in no order; herself if she wrote to herself. */
+  peers(user: Address): Effect.Effect<ReadonlyArray<Address>, StoreError>
   /** Counts by sender, one list a query, in the order of `queries`. */
   unread(queries: ReadonlyArray<UnreadQuery>): Effect.Effect<ReadonlyArray<ReadonlyArray<SenderCount>>, StoreError>
   /** What `page` gives, without bodies and so without a bound on bytes: `limit` of them, or to the end of the chat. */
@@ -312,6 +362,12 @@ export class Store extends Context.Service<Store, {
   stream(query: StreamQuery): Effect.Effect<StreamPage, StoreError>
   /** For each record: whether it, or what wins over it, is stored. No `aged` plays a part. */
   known(records: ReadonlyArray<Record>): Effect.Effect<ReadonlyArray<boolean>, StoreError>
+  /** As of the last commit. */
+  readonly arrivalLog: Effect.Effect<ArrivalLog, StoreError>
+  /** What concerns a user, a page at a time. Who asks while a record is replaced is told of it once more, by its new number. */
+  arrivals(query: ArrivalQuery): Effect.Effect<ArrivalPage, StoreError>
+  /** How many records stand above `after`, anybody's; at most `limit` are counted. */
+  arrivedAfter(after: Arrival, limit: number): Effect.Effect<number, StoreError>
   /** Deletes up to `limit` messages and read marks stamped at or below `aged`, the oldest first. */
   collect(aged: Hlc, limit: number): Effect.Effect<Collected, StoreError>
   /** Gives up to `pages` unused pages back to the file system; how many there still are. */

@@ -11,7 +11,7 @@ import type * as PubSub from "effect/PubSub"
 import type * as Result from "effect/Result"
 import type { Record } from "../domain/record.ts"
 import type { Overloaded } from "../domain/refusal.ts"
-import type { Outcome } from "./Store.ts"
+import type { Arrival, Outcome } from "./Store.ts"
 
 /** A place in the queue, counted from 1 since the start. */
 export type Ticket = number
@@ -22,6 +22,8 @@ export interface Committed {
   readonly ticket: Ticket
   readonly record: Record
   readonly outcome: Outcome
+  /** The number of a record that was stored or replaced another; absent for others. */
+  readonly arrival?: Arrival | undefined
 }
 
 export interface WriterStats {

@@ -47,6 +47,7 @@ const readNames = [
   "identity",
   "heads",
   "groups",
+  "peers",
   "unread",
   "headers",
   "recentBuckets",
@@ -54,6 +55,8 @@ const readNames = [
   "pick",
   "stream",
   "known",
+  "arrivals",
+  "arrivedAfter",
   "scan"
 ] as const satisfies ReadonlyArray<keyof Store["Service"]>
 
@@ -167,6 +170,7 @@ export class Disk {
     const store = this.#store
     const { collected, committed, random } = this.#options
     const before = this.#lastCommit
+    const epoch = this.generation.toString(16).padStart(16, "0")
     const inLine = <A>(answer: InLine<A>): InLine<A> => ({ ...answer, commit: answer.commit - before })
     const reads = Object.fromEntries(
       readNames.map((name) => {
@@ -178,6 +182,8 @@ export class Disk {
       ...store,
       ...reads,
       clock: this.#reading(store.clock),
+      // a disk that was wiped or set back numbers anew
+      arrivalLog: this.#reading(Effect.map(store.arrivalLog, (log) => ({ ...log, epoch }))),
       stats: this.#reading(store.stats),
       commit: (records, aged) =>
         Effect.suspend(() => {

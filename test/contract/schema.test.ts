@@ -1,5 +1,6 @@
 /**
- * Nothing is stored that is neither part of a replicated record nor derived from those (SPEC §1.1, §1.3). The table is
+ * Nothing is stored that is neither part of a replicated record nor derived from those (SPEC §1.1, §1.3), but for the numbers
+ * of arrivals, which are a node's own (SPEC §8). The table is
  * `columns` in `layers/store/schema.ts`; this test holds it against the real schema, and proves each entry: the column
  * is altered in a file, and the inspection must see it.
  */
@@ -91,6 +92,13 @@ describe("schema", () => {
       assert.deepStrictEqual(declared.filter((name) => !real.has(name)), [])
     })))
 
+  it("keeps nothing of its own but the numbers of arrivals", () => {
+    const own = Object.entries(Schema.columns).flatMap(([table, columns]) =>
+      Object.entries(columns).flatMap(([column, standing]) => "local" in standing ? [`${table}.${column}`] : [])
+    )
+    assert.deepStrictEqual(own, ["identities.arrival", "state.arrivals", "state.epoch"])
+  })
+
   it.live("goes red on a column, a table or a generated column that is not declared", () =>
     Effect.scoped(Effect.map(open, (db) => {
       db.exec("ALTER TABLE messages ADD COLUMN seen INTEGER")
@@ -123,13 +131,16 @@ describe("schema", () => {
       assert.deepStrictEqual(damages(db), [])
     })))
 
-  it.live("rows that were taken away or added are seen", () =>
+  it.live("rows that were taken away or added, or have numbers not given, are seen", () =>
     Effect.scoped(Effect.map(open, (db) => {
       const changes = [
         ...["messages", "ops", "reads", "identities", "user_chats", "state", "users", "nodes", "chats", "migrations"]
           .map((table) => `DELETE FROM ${table}`),
         "INSERT INTO user_chats SELECT max(num), (SELECT min(num) FROM chats) FROM users",
-        "INSERT INTO messages SELECT * FROM messages LIMIT 1"
+        "INSERT INTO messages SELECT * FROM messages LIMIT 1",
+        ...["messages", "ops", "reads"].map((table) =>
+          `UPDATE ${table} SET rowid = rowid + 1000 WHERE rowid = (SELECT max(rowid) FROM ${table})`
+        )
       ]
       for (const change of changes) {
         db.exec("BEGIN")

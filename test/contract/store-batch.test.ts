@@ -46,8 +46,7 @@ describe("a batch", () => {
           // below and above the size from which slots are looked up together
           const batch = Make.manyRecords(seed % 40, 1 + (seed * 7) % 40)
           const { aged, records } = unpackBatch(packBatch(batch, Hlc.zero))
-          const { number, written } = writer.write(records, aged)
-          const commit = Answers.unpackCommit(Answers.packCommit(number, written), batch)
+          const commit = Answers.unpackCommit(Answers.packCommit(writer.write(records, aged)), batch)
           assert.deepStrictEqual(shown(commit), shown(memory.commit(batch, Hlc.zero)))
           for (const outcome of commit.outcomes) seen.add(outcome)
         }

@@ -1,6 +1,6 @@
 /**
  * A process of its own that holds a store: `node store-child.ts DIRECTORY open|burst`. Prints "open" when it has it, then for
- * `burst` every acknowledged id; or the reason and message of the failure.
+ * `burst` every acknowledged id and the number of its arrival; or the reason and message of the failure.
  */
 import { Effect } from "effect"
 import { writeSync } from "node:fs"
@@ -16,8 +16,8 @@ const burst = Effect.gen(function*() {
   const store = yield* Store
   for (let i = 0;; i++) {
     const batch = Array.from({ length: 20 }, (_, j) => Make.message({ content: `${i}.${j}`, hlc: Make.at(i, j) }))
-    yield* store.commit(batch, Hlc.zero)
-    yield* print(batch.map(({ id }) => id).join("\n"))
+    const { firstArrival } = yield* store.commit(batch, Hlc.zero)
+    yield* print(batch.map(({ id }, j) => `${id} ${firstArrival + j}`).join("\n"))
   }
 })
 

@@ -19,7 +19,7 @@ import { records as firstSchema } from "../../src/layers/store/migrations.ts"
 import { makeReads } from "../../src/layers/store/reads.ts"
 import { reclaim } from "../../src/layers/store/reclaim.ts"
 import { layerSqlite, type SqliteOptions } from "../../src/layers/store/sqlite.ts"
-import { checksumOf1 } from "../../src/layers/store/state.ts"
+import { checksumOver } from "../../src/layers/store/state.ts"
 import { makeSyncReads } from "../../src/layers/store/sync-reads.ts"
 import { makeTreeReads } from "../../src/layers/store/tree-reads.ts"
 import { Store } from "../../src/services/Store.ts"
@@ -71,7 +71,7 @@ const makeOld = (path: string, records: ReadonlyArray<Record>) =>
     read.setReadBigInts(true)
     const row = read.get()!
     const counts = ["messages", "ops", "reads", "identities"].map((name) => row[name] as bigint)
-    db.prepare("UPDATE state SET checksum = ?").run(checksumOf1(noble, row["clock"] as bigint, counts))
+    db.prepare("UPDATE state SET checksum = ?").run(checksumOver(noble, [row["clock"] as bigint, ...counts]))
     db.exec("DETACH n")
     db.close()
   }))

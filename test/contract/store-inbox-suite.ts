@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Schema } from "effect"
-import { Message as MessageSchema } from "../../src/api/NodeApi.ts"
+import { Message as MessageSchema } from "../../src/api/records.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import type { MessageId } from "../../src/domain/ids.ts"
 import { type Message, type Record, sizeOf } from "../../src/domain/record.ts"
@@ -85,6 +85,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
               )
             )
             assert.deepStrictEqual(new Set(yield* store.groups(user)), named)
+            assert.deepStrictEqual([...yield* store.peers(user)].toSorted(), Model.peers(kept, user))
           }
         }
       })
@@ -120,7 +121,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
           const message = Make.message({ hlc: Make.at(i >> 3), content: `${i}`, sender: Make.user(2 + (i % 3)) })
           return i % 4 === 0 ? { ...message, id: `${"ab".repeat(8)}${message.id.slice(16)}` as MessageId } : message
         })
-        yield* store.commit([...messages, Make.message({ chatId: Make.group(1) })], Hlc.zero)
+        const { firstArrival } = yield* store.commit([...messages, Make.message({ chatId: Make.group(1) })], Hlc.zero)
         const places = messages.filter((_, i) => i % 7 === 0).map(({ hlc, id }) => ({ hlc, id }))
         const between = { hlc: Make.at(3), id: "80".repeat(32) as MessageId }
         for (const direction of ["before", "after"] as const) {
@@ -129,7 +130,7 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
               for (const except of [undefined, Make.user(2), Make.user(77)]) {
                 for (const limit of [1, 9, 99]) {
                   const query = { chatId: Make.group(0), direction, from, floor, except, limit }
-                  assert.deepStrictEqual(yield* store.headers(query), Model.headers(messages, query))
+                  assert.deepStrictEqual(yield* store.headers(query), Model.headers(messages, query, firstArrival))
                 }
               }
             }
@@ -146,10 +147,10 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
           { length: 80 },
           (_, i) => Make.message({ content: `${i} `.repeat(8_000), hlc: Make.at(i) })
         )
-        yield* store.commit(big, Hlc.zero)
+        const { firstArrival } = yield* store.commit(big, Hlc.zero)
         const query = { chatId: Make.group(0), direction: "before", floor: Hlc.zero, limit: 500 } as const
         assert.isBelow((yield* store.page(query)).length, 80)
-        assert.deepStrictEqual(yield* store.headers(query), Model.headers(big, query))
+        assert.deepStrictEqual(yield* store.headers(query), Model.headers(big, query, firstArrival))
       })
     )
 

@@ -6,6 +6,8 @@ import type { Address, ChatId } from "../../src/domain/ids.ts"
 import { type Domain, domainOf, type Kind, type Message, type Record } from "../../src/domain/record.ts"
 import { slotOf, wins } from "../../src/domain/variants.ts"
 import type {
+  Arrival,
+  Arrived,
   ChatHead,
   Header,
   HeaderQuery,
@@ -47,9 +49,16 @@ export const page = (records: ReadonlyArray<Record>, query: PageQuery): Readonly
   return (query.direction === "before" ? side.toReversed() : side).slice(0, query.limit)
 }
 
-export const headers = (records: ReadonlyArray<Record>, query: HeaderQuery): ReadonlyArray<Header> =>
-  page(records.filter((record) => record.kind !== "message" || record.sender !== query.except), query)
-    .map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))
+/** Of records that arrived in their order, the first as number `first`. */
+export const headers = (
+  records: ReadonlyArray<Record>,
+  query: HeaderQuery,
+  first: Arrival
+): ReadonlyArray<Header> => {
+  const arrivals = new Map(records.map(({ id }, i) => [id, first + i]))
+  return page(records.filter((record) => record.kind !== "message" || record.sender !== query.except), query)
+    .map(({ sender, hlc, id }) => ({ sender, position: { hlc, id }, arrival: arrivals.get(id)! }))
+}
 
 export const unread = (records: ReadonlyArray<Record>, query: UnreadQuery): ReadonlyArray<Message> =>
   messagesOf(records, query.chatId)
@@ -70,6 +79,35 @@ const partiesOf = (record: Record): ReadonlyArray<Address> => {
     case "identity":
       return []
   }
+}
+
+/** The parties of every direct conversation, and all that were ever named in a group. */
+const named = (records: ReadonlyArray<Record>): ReadonlyMap<ChatId, ReadonlySet<Address>> => {
+  const users = new Map<ChatId, Set<Address>>()
+  for (const record of records) {
+    if (record.kind === "identity") continue
+    const known = users.get(record.chatId) ?? new Set()
+    users.set(record.chatId, new Set([...known, ...partiesOf(record)]))
+  }
+  return users
+}
+
+export const peers = (records: ReadonlyArray<Record>, user: Address): ReadonlyArray<Address> => {
+  const peerOf = (record: Record): ReadonlyArray<Address> => {
+    const parties = record.kind === "op" ? [] : partiesOf(record)
+    return parties.includes(user) ? [parties.find((party) => party !== user) ?? user] : []
+  }
+  return [...new Set(records.flatMap(peerOf))].toSorted()
+}
+
+/** What arrivals tell a user, of all that is stored. */
+export const arrivals = (stored: ReadonlyArray<Arrived>, user: Address): ReadonlyArray<Arrived> => {
+  const chats = named(stored.map(({ record }) => record))
+  const isHers = (record: Record): boolean =>
+    record.kind === "identity"
+      ? record.address === user || [...chats.values()].some((users) => users.has(user) && users.has(record.address))
+      : chats.get(record.chatId)!.has(user)
+  return stored.filter(({ record }) => isHers(record)).toSorted((a, b) => a.arrival - b.arrival)
 }
 
 /** Every head of a user, by what is latest in the chat, then by its id. */

@@ -106,7 +106,7 @@ describe("sqlite store", () => {
       assert.deepStrictEqual(yield* using({ directory: path, access: "read" }, read), before)
     }))
 
-  test("keeps everything acknowledged when the process is killed in a burst", () =>
+  test("keeps everything acknowledged, and its number, when the process is killed in a burst", () =>
     Effect.gen(function*() {
       const path = yield* directory
       const burst = yield* child(path, "burst")
@@ -116,15 +116,18 @@ describe("sqlite store", () => {
       yield* using({ directory: path }, (store) =>
         Effect.gen(function*() {
           const kept = yield* all(store, "message")
-          const ids = new Set<string>(kept.map(({ id }) => id))
-          assert.deepStrictEqual(acknowledged.filter((id) => !ids.has(id)), [])
+          const chat = { chatId: Make.group(0), direction: "after", floor: Hlc.zero, limit: 100_000 } as const
+          const told = (yield* store.headers(chat)).map(({ arrival, position }) => `${position.id} ${arrival}`)
+          const known = new Set(told)
+          assert.strictEqual(known.size, kept.length)
+          assert.deepStrictEqual(acknowledged.filter((line) => !known.has(line)), [])
           // Batches are whole.
           assert.strictEqual(kept.length % 20, 0)
           assert.strictEqual((yield* store.stats).messages, kept.length)
           assert.deepStrictEqual(yield* store.inspect("message"), [])
-          assert.deepStrictEqual((yield* store.commit([Make.message({ content: "after" })], Hlc.zero)).outcomes, [
-            "stored"
-          ])
+          const next = yield* store.commit([Make.message({ content: "after" })], Hlc.zero)
+          assert.deepStrictEqual(next.outcomes, ["stored"])
+          assert.isAbove(next.firstArrival, Number(told.at(-1)!.split(" ")[1]))
         }))
     }))
 

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { layerNoble } from "../../src/layers/crypto/hashing.ts"
 import { layerMemory } from "../../src/layers/store/memory.ts"
 import { layerSqlite } from "../../src/layers/store/sqlite.ts"
+import { suite as arrivalsSuite } from "./store-arrivals-suite.ts"
 import { suite as inboxSuite } from "./store-inbox-suite.ts"
 import { suite } from "./store-suite.ts"
 import { suite as syncSuite } from "./store-sync-suite.ts"
@@ -21,6 +22,8 @@ const sqlite = Layer.unwrap(
 suite("memory", memory)
 syncSuite("memory", memory)
 inboxSuite("memory", memory)
+arrivalsSuite("memory", memory)
 suite("sqlite", sqlite)
 syncSuite("sqlite", sqlite)
 inboxSuite("sqlite", sqlite)
+arrivalsSuite("sqlite", sqlite)

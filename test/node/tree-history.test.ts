@@ -45,6 +45,7 @@ const history = (max: number, bucketOf = (number: number) => number) => {
     made.apply({
       number: ++number,
       outcomes: [],
+      firstArrival: number,
       leaves: [{
         domain,
         bucket: bucketOf(number),

@@ -61,7 +61,7 @@ export class TreeStore {
       this.items.set(item.slot, item)
       leaves.push(leafOf(item, "insert", item.hlc))
     }
-    return { number: ++this.number, outcomes: batch.map(() => "stored"), leaves }
+    return { number: ++this.number, outcomes: batch.map(() => "stored"), firstArrival: 1, leaves }
   }
 
   collect(aged: Hlc.Hlc): void {

@@ -110,7 +110,8 @@ describe("promise", () => {
       const store = open()
       return Store.of({
         ...store,
-        commit: (records) => Effect.succeed({ number: 1, outcomes: records.map(() => "stored" as const), leaves: [] })
+        commit: (records) =>
+          Effect.succeed({ number: 1, outcomes: records.map(() => "stored" as const), firstArrival: 1, leaves: [] })
       })
     }
     stage.node.start()

@@ -17,7 +17,7 @@ import { type Record, sizeOf } from "../../domain/record.ts"
 import { Overloaded } from "../../domain/refusal.ts"
 import * as Retention from "../../domain/retention.ts"
 import * as Variants from "../../domain/variants.ts"
-import { isPermanent, reasonText, Store, StoreError } from "../../services/Store.ts"
+import { type Commit, isPermanent, reasonText, Store, StoreError } from "../../services/Store.ts"
 import { Trees } from "../../services/Trees.ts"
 import { type Committed, type Ticket, Writer } from "../../services/Writer.ts"
 import * as Metrics from "./metrics.ts"
@@ -50,6 +50,16 @@ const touched = (record: Record): ReadonlyArray<string> => {
     case "identity":
       return [record.address]
   }
+}
+
+/** What became of each record. `first`: the ticket of the first. */
+const told = (records: ReadonlyArray<Record>, first: Ticket, commit: Commit): ReadonlyArray<Committed> => {
+  let arrival = commit.firstArrival
+  return records.map((record, i) => {
+    const outcome = commit.outcomes[i]!
+    const arrived = outcome === "stored" || outcome === "replaced"
+    return { ticket: first + i, record, outcome, arrival: arrived ? arrival++ : undefined }
+  })
 }
 
 export const layer = (limits: IngestLimits) =>
@@ -170,10 +180,7 @@ export const layer = (limits: IngestLimits) =>
         batch = []
         finish(records)
         trees.apply(result)
-        yield* PubSub.publish(
-          commits,
-          records.map((record, i) => ({ ticket: first + i, record, outcome: result.outcomes[i]! }))
-        )
+        yield* PubSub.publish(commits, told(records, first, result))
       })
 
       /** Commits once. A defect is a failure like others here: the writer must outlive it, and say so. */

@@ -3,7 +3,7 @@
  */
 import type { Hlc } from "../../domain/hlc.ts"
 import { domains, type Record } from "../../domain/record.ts"
-import type { Commit, InLine, Leaf, LeafChange, Outcome } from "../../services/Store.ts"
+import type { Arrival, Commit, InLine, Leaf, LeafChange, Outcome } from "../../services/Store.ts"
 import * as Leaves from "./leaf.ts"
 import { Packer, Unpacker } from "./packing.ts"
 
@@ -51,8 +51,16 @@ export interface Replaced {
   readonly digest: Uint8Array
 }
 
-/** A commit as whoever has the batch understands it. `written`: in the order of `batch`. */
-export const commitOf = (number: number, batch: ReadonlyArray<Record>, written: ReadonlyArray<Written>): Commit => {
+/** A commit as the thread did it. */
+export interface WrittenBatch {
+  readonly number: number
+  readonly firstArrival: Arrival
+  /** In the order of the batch. */
+  readonly written: ReadonlyArray<Written>
+}
+
+/** A commit as whoever has the batch understands it. */
+export const commitOf = (batch: ReadonlyArray<Record>, { firstArrival, number, written }: WrittenBatch): Commit => {
   const leaves: Array<LeafChange> = []
   written.forEach((one, i) => {
     const record = batch[i]!
@@ -63,13 +71,14 @@ export const commitOf = (number: number, batch: ReadonlyArray<Record>, written: 
     }
     if ("digest" in one) leaves.push(Leaves.inserted(record, one.digest))
   })
-  return { number, outcomes: written.map(({ outcome }) => outcome), leaves }
+  return { number, outcomes: written.map(({ outcome }) => outcome), firstArrival, leaves }
 }
 
 /** Only what whoever has the batch does not know. */
-export const packCommit = (number: number, written: ReadonlyArray<Written>): ArrayBuffer => {
+export const packCommit = ({ firstArrival, number, written }: WrittenBatch): ArrayBuffer => {
   const out = new Packer()
   out.number(number)
+  out.number(firstArrival)
   for (const one of written) {
     out.u8(outcomes.indexOf(one.outcome))
     if ("digest" in one) out.raw(one.digest, 32)
@@ -93,7 +102,8 @@ const unpackWritten = (from: Unpacker): Written => {
 /** `batch`: what was asked. Digests are views of the buffer. */
 export const unpackCommit = (buffer: ArrayBuffer, batch: ReadonlyArray<Record>): Commit => {
   const from = new Unpacker(buffer)
-  return commitOf(from.number(), batch, batch.map(() => unpackWritten(from)))
+  const head = { number: from.number(), firstArrival: from.number() }
+  return commitOf(batch, { ...head, written: batch.map(() => unpackWritten(from)) })
 }
 
 export const packLeaves = ({ commit, value }: InLine<ReadonlyArray<Leaf>>): ArrayBuffer => {

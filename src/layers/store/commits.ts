@@ -11,8 +11,8 @@ import type { Hlc } from "../../domain/hlc.ts"
 import type { Identity, Kind, Message, Op, Read, Record } from "../../domain/record.ts"
 import { wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
-import type { Collected, Commit } from "../../services/Store.ts"
-import { commitOf, type Written } from "./answers.ts"
+import type { Arrival, Collected, Commit } from "../../services/Store.ts"
+import { commitOf, type Written, type WrittenBatch } from "./answers.ts"
 import { makeCollect } from "./collect.ts"
 import { Dictionary } from "./dictionary.ts"
 import * as Leaf from "./leaf.ts"
@@ -34,25 +34,49 @@ interface Sealed<R extends Record> {
   readonly digest: Uint8Array
 }
 
-/** How one kind is written. */
+/** How one kind is written; each time the row takes the number of the arrival. */
 interface Table<R extends Record> {
-  readonly insert: (sealed: Sealed<R>) => void
-  readonly update: (sealed: Sealed<R>, held: Held) => void
+  readonly insert: (sealed: Sealed<R>, arrival: Arrival) => void
+  readonly update: (sealed: Sealed<R>, arrival: Arrival, held: Held) => void
+}
+
+/**
+ * How far the sequence of arrivals jumps when a store is opened for writing. A power loss may take the last commits, and with
+ * them the state row that says how far it was; but clients may have been told numbers of these, and go on after them. So what
+ * comes next must have higher numbers: there are fewer than this in commits that a power loss can take
+ * ({@link lastingly}). It also covers a backup that is put back when fewer have arrived since it was made.
+ */
+const jump = 2 ** 20
+
+/**
+ * Commits so that a power loss does not take it. The first commit since the opening must last, for with it the jump would go
+ * as well, and the next opening would give the same numbers anew.
+ */
+const lastingly = <A>(db: DatabaseSync, work: () => A): A => {
+  const usual = Rows.integer(Rows.prepareRows(db, "PRAGMA synchronous").first()?.[0])
+  db.exec("PRAGMA synchronous = FULL")
+  try {
+    return work()
+  } finally {
+    db.exec(`PRAGMA synchronous = ${usual}`)
+  }
 }
 
 const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
   const insert = db.prepare(
-    `INSERT INTO messages (chat, hlc, prefix, id, sender, ts, msg_type, content, control, node, sig_version, sig, digest)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    `INSERT INTO messages
+      (rowid, chat, hlc, prefix, id, sender, ts, msg_type, content, control, node, sig_version, sig, digest)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   // The id covers everything else.
   const update = db.prepare(
-    "UPDATE messages SET hlc = ?, node = ?, sig_version = ?, sig = ?, digest = ? WHERE rowid = ?"
+    "UPDATE messages SET rowid = ?, hlc = ?, node = ?, sig_version = ?, sig = ?, digest = ? WHERE rowid = ?"
   )
   return {
-    insert: ({ digest, id, prefix, record }) => {
+    insert: ({ digest, id, prefix, record }, arrival) => {
       const chat = names.chat(record.chatId, record.sender, record.peer)
       insert.run(
+        arrival,
         chat.num,
         Rows.fromStamp(record.hlc),
         prefix,
@@ -68,8 +92,9 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
         digest
       )
     },
-    update: ({ digest, record }, held) => {
+    update: ({ digest, record }, arrival, held) => {
       update.run(
+        arrival,
         Rows.fromStamp(record.hlc),
         names.node(record.node),
         record.sigVersion,
@@ -81,7 +106,7 @@ const messageTable = (db: DatabaseSync, names: Dictionary): Table<Message> => {
   }
 }
 
-/** A kind that is kept in its wire form; `columns` beside it. */
+/** A kind that is kept in its wire form; `columns` beside it, of which the first has the number of the arrival. */
 const wireTable = <R extends Op | Read | Identity>(
   db: DatabaseSync,
   kind: R["kind"],
@@ -93,7 +118,8 @@ const wireTable = <R extends Op | Read | Identity>(
   const all = [...columns, "hlc", "prefix", "id", "record", "digest"]
   const insert = db.prepare(`INSERT INTO ${table} (${all.join(", ")}) VALUES (${all.map(() => "?").join(", ")})`)
   const update = db.prepare(`UPDATE ${table} SET ${all.map((name) => `${name} = ?`).join(", ")} WHERE rowid = ?`)
-  const values = ({ bytes, digest, id, prefix, record }: Sealed<R>) => [
+  const values = ({ bytes, digest, id, prefix, record }: Sealed<R>, arrival: Arrival) => [
+    arrival,
     ...valuesOf(record),
     Rows.fromStamp(record.hlc),
     prefix,
@@ -102,12 +128,12 @@ const wireTable = <R extends Op | Read | Identity>(
     digest
   ]
   return {
-    insert: (sealed) => {
-      insert.run(...values(sealed))
+    insert: (sealed, arrival) => {
+      insert.run(...values(sealed, arrival))
       stored(sealed.record)
     },
-    update: (sealed, held) => {
-      update.run(...values(sealed), held.rowid)
+    update: (sealed, arrival, held) => {
+      update.run(...values(sealed, arrival), held.rowid)
     }
   }
 }
@@ -119,7 +145,7 @@ const tables = (db: DatabaseSync, names: Dictionary) => {
     op: wireTable<Op>(
       db,
       "op",
-      ["chat"],
+      ["rowid", "chat"],
       (record) => [chatOf(record)],
       (record) => {
         const chat = chatOf(record)
@@ -129,7 +155,7 @@ const tables = (db: DatabaseSync, names: Dictionary) => {
     read: wireTable<Read>(
       db,
       "read",
-      ["chat", "reader", "up_to"],
+      ["rowid", "chat", "reader", "up_to"],
       (record) => [
         names.chat(record.chatId, record.reader, record.peer).num,
         names.user(record.reader),
@@ -137,7 +163,13 @@ const tables = (db: DatabaseSync, names: Dictionary) => {
       ],
       () => {}
     ),
-    identity: wireTable<Identity>(db, "identity", ["user"], (record) => [names.user(record.address)], () => {})
+    identity: wireTable<Identity>(
+      db,
+      "identity",
+      ["arrival", "user"],
+      (record) => [names.user(record.address)],
+      () => {}
+    )
   }
 }
 
@@ -146,18 +178,14 @@ const counterOf = Rows.tableOf
 
 /** Each call throws what node:sqlite throws and then has kept nothing. */
 export interface Writer {
-  /** `written`: in the order of the batch. */
-  readonly write: (
-    batch: ReadonlyArray<Record>,
-    aged: Hlc
-  ) => { readonly number: number; readonly written: ReadonlyArray<Written> }
+  readonly write: (batch: ReadonlyArray<Record>, aged: Hlc) => WrittenBatch
   /** The same, told in full. */
   readonly commit: (batch: ReadonlyArray<Record>, aged: Hlc) => Commit
   readonly collect: (aged: Hlc, limit: number) => Collected
   /** Commits done. */
   readonly number: () => number
-  /** Raises the clock and the highest number of a chat to those of another state. */
-  readonly raise: (state: Pick<State, "clock" | "chats">) => void
+  /** Raises the clock and the highest numbers of a chat and of an arrival to those of another state. */
+  readonly raise: (state: Pick<State, "clock" | "chats" | "arrivals">) => void
 }
 
 /** The stored digests must be those of `leaf`, which is unkeyed BLAKE3 when absent. */
@@ -170,10 +198,13 @@ export const makeWriter = (db: DatabaseSync, hashes: Hashes, leaf: Leaf.LeafHash
   const begin = db.prepare("BEGIN IMMEDIATE")
   const commit = db.prepare("COMMIT")
   const writeState = db.prepare(writeStateSql)
-  let kept: State = readState(db) ?? empty(Leaf.keyCheck(leaf))
+  const found = readState(db) ?? empty(db, Leaf.keyCheck(leaf))
+  let kept: State = { ...found, arrivals: found.arrivals + jump, keyCheck: Leaf.keyCheck(leaf) }
+  /** Whether a commit since the opening is on the disk for good. */
+  let lasts = false
   let number = 0
 
-  const transaction = <A>(work: (next: Draft) => A): A => {
+  const attempt = <A>(work: (next: Draft) => A): A => {
     const next: Draft = { ...kept }
     names.chatTop = kept.chats
     try {
@@ -192,6 +223,13 @@ export const makeWriter = (db: DatabaseSync, hashes: Hashes, leaf: Leaf.LeafHash
     }
   }
 
+  const transaction = <A>(work: (next: Draft) => A): A => {
+    if (lasts) return attempt(work)
+    const answer = lastingly(db, () => attempt(work))
+    lasts = true
+    return answer
+  }
+
   const sealed = (record: Record): Sealed<Record> => {
     const id = Rows.idBytes(record)
     const bytes = Wire.encode(record)
@@ -206,7 +244,7 @@ export const makeWriter = (db: DatabaseSync, hashes: Hashes, leaf: Leaf.LeafHash
     const isNew = record.kind === "message" && !taken.has(prefix)
     const held = isNew ? undefined : slots.find(record, id)
     if (held === undefined) {
-      table.insert(sealed)
+      table.insert(sealed, ++next.arrivals)
       if (record.kind === "message") taken.add(prefix)
       next[counterOf[record.kind]]++
       return { outcome: "stored", digest }
@@ -215,31 +253,30 @@ export const makeWriter = (db: DatabaseSync, hashes: Hashes, leaf: Leaf.LeafHash
     const old = slots.load(record.kind, held)
     const vacant = old.kind === "read" && old.hlc <= aged
     if (!vacant && !wins(record, old)) return { outcome: "superseded" }
-    table.update(sealed, held)
+    table.update(sealed, ++next.arrivals, held)
     return { outcome: "replaced", digest, old: { id: old.id, hlc: old.hlc, digest: held.digest } }
   }
 
   const write: Writer["write"] = (batch, aged) => {
-    const written = transaction((next) => {
+    const done = transaction((next) => {
+      const firstArrival = next.arrivals + 1
       const all = batch.map(sealed)
       const taken = slots.taken(all.flatMap(({ prefix, record }) => record.kind === "message" ? [prefix] : []))
-      return all.map((one) => put(one, taken, aged, next))
+      return { firstArrival, written: all.map((one) => put(one, taken, aged, next)) }
     })
-    return { number: ++number, written }
+    return { number: ++number, ...done }
   }
 
   return {
     write,
-    commit: (batch, aged) => {
-      const { number, written } = write(batch, aged)
-      return commitOf(number, batch, written)
-    },
+    commit: (batch, aged) => commitOf(batch, write(batch, aged)),
     collect: (aged, limit) => transaction((next) => collect(next, aged, limit)),
     number: () => number,
-    raise: ({ chats, clock }) =>
+    raise: ({ arrivals, chats, clock }) =>
       transaction((next) => {
         if (clock > next.clock) next.clock = clock
         names.chatTop = Math.max(names.chatTop, chats)
+        next.arrivals = Math.max(next.arrivals, arrivals)
       })
   }
 }

@@ -13,12 +13,13 @@ import type { Hashes } from "../../domain/hashing.ts"
 import type { Record } from "../../domain/record.ts"
 import { loadWasm } from "../crypto/hashing.ts"
 import * as Answers from "./answers.ts"
+import { makeArrivalReads } from "./arrivals.ts"
 import { makeWriter } from "./commits.ts"
 import * as Database from "./database.ts"
 import { type Failure, failureOf } from "./errors.ts"
 import { inspect } from "./inspect.ts"
 import { type LeafHash, leafHash } from "./leaf.ts"
-import { packRecords, unpackBatch, unpackRecords } from "./packing.ts"
+import { packArrivals, packRecords, unpackBatch, unpackRecords } from "./packing.ts"
 import type { Calls, Handlers, Named, Reply, Request } from "./protocol.ts"
 import * as ReadAnswers from "./read-answers.ts"
 import { makeReads } from "./reads.ts"
@@ -43,6 +44,7 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
   const reads = makeReads(db, hashes, database.path)
   const trees = makeTreeReads(db)
   const peers = makeSyncReads(db, hashes, leaf)
+  const arrivals = makeArrivalReads(db, hashes)
   const writer = database.write ? makeWriter(db, hashes, leaf) : undefined
   const writing = () => {
     if (writer === undefined) throw new Error("this thread does not write")
@@ -52,8 +54,7 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
   return {
     commit: (batch) => {
       const { aged, records } = unpackBatch(batch)
-      const { number, written } = writing().write(records, aged)
-      return Answers.packCommit(number, written)
+      return Answers.packCommit(writing().write(records, aged))
     },
     leaves: (query) => Answers.packLeaves(inLine(trees.leaves(query))),
     recent: (floor) => Answers.packRecent(inLine(trees.recent(floor))),
@@ -65,6 +66,9 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
     stream: (query) => SyncAnswers.packStream(peers.stream(query)),
     taken: (slots) => SyncAnswers.packFlags(peers.taken(SyncAnswers.unpackSlots(slots))),
     known: (records) => SyncAnswers.packFlags(peers.known(unpackRecords(records))),
+    arrivalLog: arrivals.log,
+    arrivals: (query) => packArrivals(arrivals.page(query)),
+    arrivedAfter: ({ after, limit }) => arrivals.countAfter(after, limit),
     clock: reads.clock,
     page: (query) => packRecords(reads.page(query)),
     pageText: (query) => ReadAnswers.packText(reads.pageText(query)),
@@ -75,6 +79,7 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
     identity: (address) => one(reads.identity(address)),
     heads: (query) => ReadAnswers.packHeads(reads.heads(query)),
     groups: (user) => ReadAnswers.packIds(reads.groups(user)),
+    peers: (user) => ReadAnswers.packAddresses(reads.peers(user)),
     unread: (queries) => ReadAnswers.packUnread(reads.unread(queries)),
     headers: (query) => ReadAnswers.packHeaders(reads.headers(query)),
     scan: (query) => packRecords(reads.scan(query)),

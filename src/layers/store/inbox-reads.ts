@@ -25,6 +25,8 @@ export interface InboxReads {
   readonly heads: (query: HeadsQuery) => ReadonlyArray<ChatHead>
   /** Ids of groups, 32 bytes each. */
   readonly groups: (user: Ids.Address) => ReadonlyArray<Uint8Array>
+  /** Addresses, 20 bytes each. */
+  readonly peers: (user: Ids.Address) => ReadonlyArray<Uint8Array>
   /** A list for each query. */
   readonly unread: (queries: ReadonlyArray<UnreadQuery>) => ReadonlyArray<ReadonlyArray<SenderCount>>
   readonly headers: (query: HeaderQuery) => ReadonlyArray<Header>
@@ -95,6 +97,18 @@ const makeGroups = (db: DatabaseSync, names: Dictionary): InboxReads["groups"] =
   }
 }
 
+const makePeers = (db: DatabaseSync, names: Dictionary): InboxReads["peers"] => {
+  const peers = Rows.prepareRows(
+    db,
+    `SELECT p.address FROM user_chats u JOIN chats c ON c.num = u.chat
+      JOIN users p ON p.num = CASE WHEN c.a = u.user THEN c.b ELSE c.a END WHERE u.user = ?`
+  )
+  return (address) => {
+    const user = names.findUser(address)
+    return user === undefined ? [] : peers.all(user).map((row) => Rows.blob(row[0]))
+  }
+}
+
 /**
  * What an {@link UnreadQuery} selects: `?1` id of the chat, `?2` lowest stamp, `?3` reader, `?4` limit. One bound, for with
  * two the index is entered at either, and that may be the floor.
@@ -147,13 +161,14 @@ const makeUnread = (db: DatabaseSync, names: Dictionary): InboxReads["unread"] =
 
 const makeHeaders = (db: DatabaseSync, names: Dictionary): InboxReads["headers"] => {
   const reading = (direction: HeaderQuery["direction"]) =>
-    Rows.prepareRows(db, pageSql("m.sender, m.hlc, m.id", direction, "AND m.sender <> ?7"))
+    Rows.prepareRows(db, pageSql("m.sender, m.hlc, m.id, m.rowid", direction, "AND m.sender <> ?7"))
   const readings = { before: reading("before"), after: reading("after") }
   return (query) => {
     const except = query.except === undefined ? undefined : names.findUser(query.except)
     return readings[query.direction].all(...pageValues(query), except ?? nobody).map((row) => ({
       sender: names.userName(Rows.integer(row[0])),
-      position: { hlc: Rows.stamp(row[1]), id: Rows.hex<Ids.MessageId>(row[2]) }
+      position: { hlc: Rows.stamp(row[1]), id: Rows.hex<Ids.MessageId>(row[2]) },
+      arrival: Rows.integer(row[3])
     }))
   }
 }
@@ -162,6 +177,7 @@ const makeHeaders = (db: DatabaseSync, names: Dictionary): InboxReads["headers"]
 export const makeInboxReads = (db: DatabaseSync, names: Dictionary): InboxReads => ({
   heads: makeHeads(db, names),
   groups: makeGroups(db, names),
+  peers: makePeers(db, names),
   unread: makeUnread(db, names),
   headers: makeHeaders(db, names)
 })

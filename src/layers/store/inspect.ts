@@ -17,7 +17,7 @@ import { keyCheck, type LeafHash } from "./leaf.ts"
 import { prefixOf } from "./packing.ts"
 import * as Rows from "./rows.ts"
 import * as Schema from "./schema.ts"
-import { checksum, stateColumns, stateOf } from "./state.ts"
+import { checksum, checksumOf, stateColumns, stateOf } from "./state.ts"
 
 /** Reports after which it stops looking: the file is to be replaced, not mended. */
 const damagesMax = 1_000
@@ -151,28 +151,32 @@ const checkChats = (db: DatabaseSync, hashes: Hashes, report: Report, full: () =
 const checkState = (db: DatabaseSync, hashes: Hashes, leaf: LeafHash, report: Report): void => {
   const top = (table: string, column = "hlc") => `coalesce((SELECT max(${column}) FROM ${table}), 0)`
   const counts = ["messages", "ops", "reads", "identities"]
-  const rows = Rows.prepareRows(
-    db,
-    `SELECT ${stateColumns}, one, max(${counts.map((table) => top(table)).join(", ")}), ${top("chats", "num")},
-      ${counts.map((table) => `(SELECT count(*) FROM ${table})`).join(", ")} FROM state`
-  ).all()
+  const arrivals = [top("messages", "rowid"), top("ops", "rowid"), top("reads", "rowid"), top("identities", "arrival")]
+  const computed = [
+    "one",
+    `max(${counts.map((table) => top(table)).join(", ")})`,
+    top("chats", "num"),
+    `max(${arrivals.join(", ")})`,
+    ...counts.map((table) => `(SELECT count(*) FROM ${table})`)
+  ]
+  const rows = Rows.prepareRows(db, `SELECT ${stateColumns}, ${computed.join(", ")} FROM state`).all()
   for (const row of rows) {
     const state = stateOf(row)
-    if (!Bytes.equal(Rows.blob(row[7]), checksum(hashes, state)) || !sameInteger(row[8], 1n)) {
+    const [one, clock, chats, arrivals, ...stored] = row.slice(-computed.length)
+    if (!Bytes.equal(checksumOf(row), checksum(hashes, state)) || !sameInteger(one, 1n)) {
       report("index", "state", "the counters are not what was written")
     }
-    if (Rows.stamp(row[9]) > state.clock) report("index", "state", "the clock is behind a stored record")
-    if (Rows.integer(row[10]) > state.chats) report("index", "state", "a chat has a number that was not given")
+    if (Rows.stamp(clock) > state.clock) report("index", "state", "the clock is behind a stored record")
+    if (Rows.integer(chats) > state.chats) report("index", "state", "a chat has a number that was not given")
+    if (Rows.integer(arrivals) > state.arrivals) report("index", "state", "an arrival has a number that was not given")
     const counted = [state.messages, state.ops, state.reads, state.identities]
-    if (counted.some((count, i) => count !== Rows.integer(row[11 + i]))) {
+    if (counted.some((count, i) => count !== Rows.integer(stored[i]))) {
       report("index", "state", "the counters are not the numbers of rows")
     }
     if (!Bytes.equal(state.keyCheck, keyCheck(leaf))) report("index", "state", "the digests are of another network key")
   }
   if (rows.length > 1) report("index", "state", "there is more than one row of counters")
-  if (rows.length === 0 && Rows.prepareRows(db, "SELECT 1 FROM chats").first() !== undefined) {
-    report("index", "state", "the counters are gone")
-  }
+  if (rows.length === 0) report("index", "state", "the counters are gone")
   const applied = db.prepare("SELECT migration_id, name, created_at FROM migrations ORDER BY migration_id").all()
   const expected = Schema.applied.map(([id, name]) => ({ migration_id: id, name, created_at: "" }))
   if (JSON.stringify(applied) !== JSON.stringify(expected)) {

@@ -8,13 +8,14 @@ import { bucketOf } from "../../domain/merkle.ts"
 import { type Domain, domainOf, type Kind, type Message, type Op, type Record } from "../../domain/record.ts"
 import { slotOf, wins } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
-import type { Collected, Commit, LeafChange, Outcome } from "../../services/Store.ts"
+import type { Arrival, Collected, Commit, LeafChange, Outcome } from "../../services/Store.ts"
 import * as Leaf from "./leaf.ts"
 import type { LeafHash } from "./leaf.ts"
 
 export interface Held<R extends Record = Record> {
   readonly record: R
   readonly digest: Uint8Array
+  readonly arrival: Arrival
 }
 
 /** Where a record stands in its chat. */
@@ -115,6 +116,8 @@ export class Memory {
   clock = Hlc.zero
   /** Commits done. */
   number = 0
+  /** The highest number given to an arrival. */
+  arrivals = 0
   readonly #leaf: LeafHash
 
   constructor(leaf: LeafHash) {
@@ -169,7 +172,7 @@ export class Memory {
       this.shelves.remove(held)
       leaves.push(Leaf.removed(held.record, held.digest, record))
     }
-    const stored = { record, digest }
+    const stored = { record, digest, arrival: ++this.arrivals }
     this.slots.set(slot, stored)
     this.shelves.add(stored)
     this.#place(record)
@@ -179,8 +182,9 @@ export class Memory {
 
   commit(batch: ReadonlyArray<Record>, aged: Hlc.Hlc): Commit {
     const leaves: Array<LeafChange> = []
+    const firstArrival = this.arrivals + 1
     const outcomes = batch.map((record) => this.#put(record, aged, leaves))
-    return { number: ++this.number, outcomes, leaves }
+    return { number: ++this.number, outcomes, firstArrival, leaves }
   }
 
   #remove(record: Record): void {
@@ -212,7 +216,7 @@ export class Memory {
     return { messages, reads: oldest.length - messages }
   }
 
-  /** Everything anew but what is named, from the records as they are. */
+  /** Everything anew but what is named, from the records as they are; so all arrive once more. */
   repair(drop: ReadonlyArray<{ readonly kind: Kind; readonly id: string }>): { readonly [K in Kind]: number } {
     const unwanted = new Set(drop.map(({ id, kind }) => `${kind} ${id}`))
     const dropped = { message: 0, op: 0, read: 0, identity: 0 }

@@ -11,10 +11,12 @@ import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import { pageBytesMax } from "../../domain/limits.ts"
 import { type Identity, type Kind, type Message, type Op, type Read, sizeOf } from "../../domain/record.ts"
+import { slotOf } from "../../domain/variants.ts"
 import * as Wire from "../../domain/wire.ts"
 import {
   type ChatHead,
   type Damage,
+  type Header,
   type HeaderQuery,
   type HeadsQuery,
   type InboxPosition,
@@ -25,6 +27,7 @@ import {
   type UnreadQuery
 } from "../../services/Store.ts"
 import type { LeafHash } from "./leaf.ts"
+import * as Arrivals from "./memory-arrivals.ts"
 import { comparePlaces, countBelow, Memory } from "./memory-records.ts"
 import * as Sync from "./memory-sync.ts"
 
@@ -113,6 +116,17 @@ const heads = (memory: Memory, { after, floor, limit, user }: HeadsQuery): Reado
 const groups = (memory: Memory, user: Ids.Address): ReadonlyArray<Ids.ChatId> =>
   [...memory.chatsOf.get(user) ?? []].filter((chatId) => memory.chats.get(chatId)?.parties === undefined)
 
+const peers = (memory: Memory, user: Ids.Address): ReadonlyArray<Ids.Address> =>
+  [...memory.chatsOf.get(user) ?? []].flatMap((chatId) => {
+    const parties = memory.chats.get(chatId)?.parties
+    return parties === undefined ? [] : [parties[0] === user ? parties[1] : parties[0]]
+  })
+
+const headerOf = (memory: Memory, message: Message): Header => {
+  const { hlc, id, sender } = message
+  return { sender, position: { hlc, id }, arrival: memory.slots.get(slotOf(message))!.arrival }
+}
+
 const textOf = (message: Message): TextRow => {
   const { hlc, id, sender } = message
   return { hlc, id, sender, size: sizeOf(message), json: messageJson(message) }
@@ -140,6 +154,9 @@ const make = (hashes: Hashes): Store["Service"] => {
     pick: (domain, span, picks) => Effect.sync(() => Sync.pick(memory, domain, span, picks)),
     stream: (query) => Effect.sync(() => Sync.stream(memory, query)),
     known: (records) => Effect.sync(() => Sync.known(memory, leaf, records)),
+    arrivalLog: Effect.sync(() => Arrivals.log(memory)),
+    arrivals: (query) => Effect.sync(() => Arrivals.page(memory, query)),
+    arrivedAfter: (after, limit) => Effect.sync(() => Arrivals.countAfter(memory, after, limit)),
     clock: Effect.sync(() => memory.clock),
     page: (query) => Effect.sync(() => page(memory, query)),
     pageText: (query) => Effect.sync(() => page(memory, query).map(textOf)),
@@ -151,9 +168,9 @@ const make = (hashes: Hashes): Store["Service"] => {
     identity: (address) => Effect.sync(() => memory.find<Identity>(`i${address}`)),
     heads: (query) => Effect.sync(() => heads(memory, query)),
     groups: (user) => Effect.sync(() => groups(memory, user)),
+    peers: (user) => Effect.sync(() => peers(memory, user)),
     unread: (queries) => Effect.sync(() => queries.map((query) => countBySender(selectUnread(memory, query)))),
-    headers: (query) =>
-      Effect.sync(() => select(memory, query).map(({ sender, hlc, id }) => ({ sender, position: { hlc, id } }))),
+    headers: (query) => Effect.sync(() => select(memory, query).map((message) => headerOf(memory, message))),
     scan: ({ kind, afterId = "", limit }) =>
       Effect.sync(() =>
         memory.ofKind(kind).map(({ record }) => record).filter((record) => record.id > afterId)

@@ -9,12 +9,11 @@ import * as Migrator from "effect/sql/Migrator"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { DatabaseSync } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
-import type { Hlc } from "../../domain/hlc.ts"
 import { noble } from "../crypto/hashes.ts"
 import { keyCheck } from "./leaf.ts"
 import * as Schema from "./schema.ts"
 import * as Client from "./sql-client.ts"
-import { checksum, checksumOf1 } from "./state.ts"
+import { checksumOver } from "./state.ts"
 
 /** Schema 1. */
 export const records: ReadonlyArray<string> = [
@@ -72,6 +71,25 @@ const sync: ReadonlyArray<string> = [
   "UPDATE state SET checksum = next_checksum(clock, messages, ops, reads, identities, chats, key_check, checksum)"
 ]
 
+/**
+ * Schema 3: arrivals are numbered (`schema.ts`). What is there stays where it is, so the sequence begins at the greatest rowid
+ * of all; the epoch is new, so nobody asks for what came before. The state row is made with the file, for the epoch's sake.
+ */
+const arrivals: ReadonlyArray<string> = [
+  "ALTER TABLE identities ADD COLUMN arrival INTEGER NOT NULL DEFAULT 0",
+  "CREATE INDEX identities_by_arrival ON identities (arrival)",
+  `INSERT INTO state (one, clock, messages, ops, reads, identities, chats, key_check, checksum)
+    SELECT 1, 0, 0, 0, 0, 0, 0, unkeyed(), checksum_over(0, 0, 0, 0, 0, 0, unkeyed())
+    WHERE NOT EXISTS (SELECT 1 FROM state)`,
+  "ALTER TABLE state ADD COLUMN arrivals INTEGER NOT NULL DEFAULT 0",
+  "ALTER TABLE state ADD COLUMN epoch BLOB NOT NULL DEFAULT x''",
+  `UPDATE state SET epoch = randomblob(8), arrivals = max(
+    (SELECT coalesce(max(rowid), 0) FROM messages), (SELECT coalesce(max(rowid), 0) FROM ops),
+    (SELECT coalesce(max(rowid), 0) FROM reads))`,
+  `UPDATE state SET checksum = checksum_over(clock, messages, ops, reads, identities, chats, arrivals, key_check, epoch)
+    WHERE checksum = checksum_over(clock, messages, ops, reads, identities, chats, key_check)`
+]
+
 /** The stamp in a record's wire form; 0 where it cannot be read, which the inspection then tells. */
 const stampOf = (record: unknown): bigint => {
   try {
@@ -83,37 +101,27 @@ const stampOf = (record: unknown): bigint => {
   }
 }
 
-/** The checksum of schema 2 where that of schema 1 was right; a wrong one stays, to be found. */
-const nextChecksum = (
-  clock: bigint,
-  messages: bigint,
-  ops: bigint,
-  reads: bigint,
-  identities: bigint,
-  chats: bigint,
-  check: Uint8Array,
-  old: Uint8Array
-): Uint8Array => {
-  const stamp = BigInt.asUintN(64, clock) as Hlc
-  const counts = [messages, ops, reads, identities]
-  if (!Bytes.equal(old, checksumOf1(noble, stamp, counts))) return old
-  return checksum(noble, {
-    clock: stamp,
-    messages: Number(messages),
-    ops: Number(ops),
-    reads: Number(reads),
-    identities: Number(identities),
-    chats: Number(chats),
-    keyCheck: check
-  })
+/** What SQL hands over: integers as bigints. */
+type Value = bigint | Uint8Array
+
+/** How many columns the checksum of schema 1 was over. */
+const summedIn1 = 5
+
+/** The checksum of schema 2, `values` but the last, where that of schema 1 was right; a wrong one stays, to be found. */
+const nextChecksum = (...values: ReadonlyArray<Value>): Value => {
+  const old = values.at(-1) as Uint8Array
+  return Bytes.equal(old, checksumOver(noble, values.slice(0, summedIn1)))
+    ? checksumOver(noble, values.slice(0, -1))
+    : old
 }
 
 const addFunctions = (db: DatabaseSync): void => {
-  const options = { deterministic: true, useBigIntArguments: true, varargs: false }
-  const functions: { readonly [name: string]: (...values: ReadonlyArray<never>) => bigint | Uint8Array } = {
-    stamp_of: stampOf,
+  const options = { deterministic: true, useBigIntArguments: true, varargs: true }
+  const functions: { readonly [name: string]: (...values: ReadonlyArray<Value>) => Value } = {
+    stamp_of: (record) => stampOf(record),
     unkeyed: () => keyCheck(noble.blake3),
-    next_checksum: nextChecksum
+    next_checksum: nextChecksum,
+    checksum_over: (...values) => checksumOver(noble, values)
   }
   for (const [name, run] of Object.entries(functions)) db.function(name, options, run as never)
 }
@@ -124,7 +132,7 @@ const run = (texts: ReadonlyArray<string>) =>
     yield* Effect.forEach(texts, (text) => sql.unsafe(text), { discard: true })
   })
 
-const migrations = { "1_records": run(records), "2_sync": run(sync) }
+const migrations = { "1_records": run(records), "2_sync": run(sync), "3_arrivals": run(arrivals) }
 
 /** Brings the schema of `found` up to that of this program, in one transaction. Never called on a newer one. */
 export const migrate = (db: DatabaseSync, found: number) =>

@@ -9,6 +9,7 @@ import * as Bytes from "../../domain/bytes.ts"
 import type { Hlc } from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import type { Dot, Identity, Kind, Message, Op, Read, Record } from "../../domain/record.ts"
+import type { ArrivalPage } from "../../services/Store.ts"
 
 const textEncoder = new TextEncoder()
 const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true })
@@ -358,6 +359,23 @@ export const unpackBatch = (buffer: ArrayBuffer): { readonly records: ReadonlyAr
   const from = new Unpacker(buffer)
   const aged = from.u64() as Hlc
   return { aged, records: list(from, () => unpackRecord(from)) }
+}
+
+export const packArrivals = ({ arrived, seen }: ArrivalPage): ArrayBuffer => {
+  const out = new Packer()
+  out.number(seen)
+  out.u32(arrived.length)
+  for (const { arrival, record } of arrived) {
+    out.number(arrival)
+    packRecord(out, record)
+  }
+  return out.finish()
+}
+
+export const unpackArrivals = (buffer: ArrayBuffer): ArrivalPage => {
+  const from = new Unpacker(buffer)
+  const seen = from.number()
+  return { seen, arrived: list(from, () => ({ arrival: from.number(), record: unpackRecord(from) })) }
 }
 
 /** Order of ids as bytes is order of their first eight bytes, read as this signed integer, then of the rest. */

@@ -13,6 +13,9 @@ import type { Span } from "../../domain/horizon.ts"
 import type { Address, ChatId, MessageId, OpId } from "../../domain/ids.ts"
 import type { Domain, Kind } from "../../domain/record.ts"
 import type {
+  Arrival,
+  ArrivalLog,
+  ArrivalQuery,
   Collected,
   Damage,
   DigestQuery,
@@ -53,6 +56,9 @@ export interface Calls {
   readonly taken: { ask: ArrayBuffer; answer: ArrayBuffer }
   /** Records in, a byte each out: 1 where it is known. */
   readonly known: { ask: ArrayBuffer; answer: ArrayBuffer }
+  readonly arrivalLog: { ask: undefined; answer: ArrivalLog }
+  readonly arrivals: { ask: ArrivalQuery; answer: ArrayBuffer }
+  readonly arrivedAfter: { ask: { after: Arrival; limit: number }; answer: number }
   readonly clock: { ask: undefined; answer: Hlc }
   readonly page: { ask: PageQuery; answer: ArrayBuffer }
   readonly pageText: { ask: PageQuery; answer: TextPage }
@@ -63,6 +69,7 @@ export interface Calls {
   readonly identity: { ask: Address; answer: ArrayBuffer }
   readonly heads: { ask: HeadsQuery; answer: ArrayBuffer }
   readonly groups: { ask: Address; answer: ArrayBuffer }
+  readonly peers: { ask: Address; answer: ArrayBuffer }
   readonly unread: { ask: ReadonlyArray<UnreadQuery>; answer: ArrayBuffer }
   readonly headers: { ask: HeaderQuery; answer: ArrayBuffer }
   readonly scan: { ask: ScanQuery; answer: ArrayBuffer }

@@ -20,17 +20,22 @@ const packPosition = (out: Packer, position: Position): void => {
 const unpackPosition = (from: Unpacker): Position => ({ hlc: from.u64() as Hlc, id: from.hex<Ids.MessageId>(32) })
 
 export const packHeaders = (headers: ReadonlyArray<Header>): ArrayBuffer => {
-  const out = new Packer(4 + headers.length * 60)
+  const out = new Packer(4 + headers.length * 68)
   out.u32(headers.length)
   for (const header of headers) {
     out.hex(header.sender, 20)
     packPosition(out, header.position)
+    out.number(header.arrival)
   }
   return out.finish()
 }
 
 export const unpackHeaders = (buffer: ArrayBuffer): ReadonlyArray<Header> =>
-  read(buffer, (from) => ({ sender: from.hex<Ids.Address>(20), position: unpackPosition(from) }))
+  read(buffer, (from) => ({
+    sender: from.hex<Ids.Address>(20),
+    position: unpackPosition(from),
+    arrival: from.number()
+  }))
 
 const isDirect = 1
 const hasNewest = 2
@@ -69,19 +74,23 @@ export const unpackHeads = (buffer: ArrayBuffer): ReadonlyArray<ChatHead> =>
     return { chatId, kind: peer === undefined ? "group" : "dm", latest, ...peer, ...newest, ...mark }
   })
 
-const idBytes = 32
-
-export const packIds = (ids: ReadonlyArray<Uint8Array>): ArrayBuffer => {
-  const out = new Packer(ids.length * idBytes)
-  for (const id of ids) out.raw(id, idBytes)
+/** Names of one length, in bytes. */
+const packNames = (length: number) => (names: ReadonlyArray<Uint8Array>): ArrayBuffer => {
+  const out = new Packer(names.length * length)
+  for (const name of names) out.raw(name, length)
   return out.finish()
 }
 
-export const unpackIds = (buffer: ArrayBuffer): ReadonlyArray<Ids.ChatId> => {
+const unpackNames = <A extends string>(length: number) => (buffer: ArrayBuffer): ReadonlyArray<A> => {
   const hex = Bytes.toHex(new Uint8Array(buffer))
-  const digits = idBytes * 2
-  return Array.from({ length: hex.length / digits }, (_, i) => hex.slice(i * digits, (i + 1) * digits) as Ids.ChatId)
+  const digits = length * 2
+  return Array.from({ length: hex.length / digits }, (_, i) => hex.slice(i * digits, (i + 1) * digits) as A)
 }
+
+export const packIds = packNames(32)
+export const unpackIds = unpackNames<Ids.ChatId>(32)
+export const packAddresses = packNames(20)
+export const unpackAddresses = unpackNames<Ids.Address>(20)
 
 /** One list for each query. */
 export const packUnread = (lists: ReadonlyArray<ReadonlyArray<SenderCount>>): ArrayBuffer => {

@@ -5,6 +5,8 @@
  *
  * What counts as readable: a row whose fields make a record that bears out its stored id or its stored digest. Which of
  * the two was damaged then, the caller finds out by the signature, and names the record to be dropped.
+ *
+ * Arrivals are numbered anew, and the new file has an epoch of its own: what clients know of the old one means nothing.
  */
 import type { DatabaseSync } from "node:sqlite"
 import * as Bytes from "../../domain/bytes.ts"
@@ -171,6 +173,6 @@ export const salvage = (
     // what stood on pages that cannot be read, and went unseen
     if (trusted !== undefined) dropped[kind] += Math.max(0, trusted[counterOf[kind]] - seen)
   }
-  writer.raise({ clock, chats: trusted?.chats ?? 0 })
+  writer.raise({ clock, chats: trusted?.chats ?? 0, arrivals: trusted?.arrivals ?? 0 })
   return dropped
 }

@@ -1,18 +1,21 @@
 /**
  * What the database holds, column by column, and why each may be there (SPEC §1.1, §1.3): `covered` columns are part
- * of a record and so of a Merkle leaf digest; `derived` ones can be computed from those, and `inspect` does. A column
- * that is neither is refused by `test/contract/schema.test.ts`.
+ * of a record and so of a Merkle leaf digest; `derived` ones can be computed from those, and `inspect` does; `local` are
+ * the few that number the arrivals of records here, which SPEC §8 says is never replicated. A column that is none of
+ * these is refused by `test/contract/schema.test.ts`.
  *
  * Shape (DESIGN.md has the trial): names become small integers in three dictionaries, messages lie in order of arrival
- * and have two narrow indexes. Kinds that are few are kept as their wire form beside the columns that find them.
+ * and have narrow indexes. Kinds that are few are kept as their wire form beside the columns that find them. The rowid of
+ * a message, op or read mark is the number of its arrival, and an identity, whose rowid is its user, has a column for it.
  */
 import type { DatabaseSync } from "node:sqlite"
 
-/** `covered`: in the digest of these kinds. `derived`: from what. */
-export type Standing = { readonly covered: string } | { readonly derived: string }
+/** `covered`: in the digest of these kinds. `derived`: from what. `local`: the node's own, what for. */
+export type Standing = { readonly covered: string } | { readonly derived: string } | { readonly local: string }
 
 const covered = (covered: string): Standing => ({ covered })
 const derived = (derived: string): Standing => ({ derived })
+const local = (local: string): Standing => ({ local })
 
 const number = derived("a number in place of the name beside it; a wrong one names something else")
 const leaf = derived("the leaf digest of the record, compared with what the row says now")
@@ -66,7 +69,8 @@ export const columns: { readonly [table: string]: { readonly [column: string]: S
     prefix: ofRecord,
     id: ofRecord,
     record: covered("identity"),
-    digest: leaf
+    digest: leaf,
+    arrival: local("the number of its arrival; 0: before all that were numbered")
   },
   user_chats: {
     user: derived("both parties of a direct conversation; the actor and targets of every op of a group"),
@@ -80,13 +84,18 @@ export const columns: { readonly [table: string]: { readonly [column: string]: S
     reads: counted,
     identities: counted,
     chats: derived("the highest number ever given to a chat; a checksum guards it"),
+    arrivals: local("the highest number ever given to an arrival; a checksum guards it"),
     key_check: derived("a hash with the key of the leaf digests, so that another key is noticed"),
+    epoch: local("whose numbers these are: chosen at random with the file; a checksum guards it"),
     checksum: derived("hash of the other columns")
   }
 }
 
 /** What the table of migrations must say. */
-export const applied: ReadonlyArray<readonly [id: number, name: string]> = [[1, "records"], [2, "sync"]]
+export const applied: ReadonlyArray<readonly [id: number, name: string]> = [[1, "records"], [2, "sync"], [
+  3,
+  "arrivals"
+]]
 
 /** The newest schema that this program knows. */
 export const version = applied.length
@@ -99,8 +108,8 @@ export const versionOf = (db: DatabaseSync): number => {
     | { readonly said: number | null }
     | undefined
   if (row !== undefined && row.said !== null && row.said > 0) return row.said
-  const state = db.prepare("SELECT name FROM pragma_table_info('state')").all()
-  return state.length === 0 ? 0 : state.some((column) => column["name"] === "key_check") ? 2 : 1
+  const state = db.prepare("SELECT name FROM pragma_table_info('state')").all().map((column) => column["name"])
+  return state.length === 0 ? 0 : state.includes("epoch") ? 3 : state.includes("key_check") ? 2 : 1
 }
 
 /** Whether the list of migrations is that of this program. */

@@ -31,7 +31,7 @@ export interface Slots {
    */
   readonly taken: (prefixes: ReadonlyArray<bigint>) => Set<bigint>
   /** Throws `DamagedRow` when the row is no record. */
-  readonly load: (kind: Kind, held: Held) => Record
+  readonly load: (kind: Kind, held: Pick<Held, "rowid">) => Record
 }
 
 /** Fewer than these are not worth a question: each is taken to be stored. */

@@ -8,11 +8,18 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
 import type { Identity, Message, Op, Read, Record } from "../../domain/record.ts"
-import { Store, StoreError, type StreamPage, type StreamQuery } from "../../services/Store.ts"
+import {
+  type ArrivalPage,
+  type ArrivalQuery,
+  Store,
+  StoreError,
+  type StreamPage,
+  type StreamQuery
+} from "../../services/Store.ts"
 import * as Answers from "./answers.ts"
 import { storeError } from "./errors.ts"
 import * as Lock from "./lock.ts"
-import { packBatch, packRecords, unpackRecords } from "./packing.ts"
+import { packBatch, packRecords, unpackArrivals, unpackRecords } from "./packing.ts"
 import * as ReadAnswers from "./read-answers.ts"
 import * as SyncAnswers from "./sync-answers.ts"
 import * as Thread from "./thread.ts"
@@ -55,6 +62,16 @@ const stream = (reader: Thread.Thread, query: StreamQuery): Effect.Effect<Stream
     let page = SyncAnswers.unpackStream(yield* reader.call("stream", query))
     while (page.records.length === 0 && page.next !== undefined) {
       page = SyncAnswers.unpackStream(yield* reader.call("stream", { ...query, cursor: page.next }))
+    }
+    return page
+  })
+
+/** Asks on as {@link stream} does: a user's few records may lie behind very many of others. */
+const arrivals = (reader: Thread.Thread, query: ArrivalQuery): Effect.Effect<ArrivalPage, StoreError> =>
+  Effect.gen(function*() {
+    let page = unpackArrivals(yield* reader.call("arrivals", query))
+    while (page.arrived.length === 0 && page.seen < query.upTo) {
+      page = unpackArrivals(yield* reader.call("arrivals", { ...query, after: page.seen }))
     }
     return page
   })
@@ -104,6 +121,9 @@ const make = (options: SqliteOptions) =>
       pick: (domain, span, picks) => Effect.map(reader.call("pick", { domain, span, picks }), SyncAnswers.unpackPicked),
       stream: (query) => stream(reader, query),
       known: (records) => known(reader, records),
+      arrivalLog: reader.call("arrivalLog", undefined),
+      arrivals: (query) => arrivals(reader, query),
+      arrivedAfter: (after, limit) => reader.call("arrivedAfter", { after, limit }),
       page: (query) => Effect.map(reader.call("page", query), all<Message>),
       pageText: (query) => Effect.map(reader.call("pageText", query), ReadAnswers.unpackText),
       message: (id) => Effect.map(reader.call("messages", [id]), only<Message>),
@@ -114,6 +134,7 @@ const make = (options: SqliteOptions) =>
       identity: (address) => Effect.map(reader.call("identity", address), only<Identity>),
       heads: (query) => Effect.map(reader.call("heads", query), ReadAnswers.unpackHeads),
       groups: (user) => Effect.map(reader.call("groups", user), ReadAnswers.unpackIds),
+      peers: (user) => Effect.map(reader.call("peers", user), ReadAnswers.unpackAddresses),
       unread: (queries) => Effect.map(reader.call("unread", queries), ReadAnswers.unpackUnread),
       headers: (query) => Effect.map(reader.call("headers", query), ReadAnswers.unpackHeaders),
       scan: (query) => Effect.map(reader.call("scan", query), unpackRecords),
