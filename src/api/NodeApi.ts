@@ -11,22 +11,13 @@ import * as Schema from "effect/Schema"
 import * as Limits from "../domain/limits.ts"
 import { Conflict, Forbidden, NotFound } from "../domain/refusal.ts"
 import { Authentication, RequestErrors } from "./Authentication.ts"
+import { eventSchemas } from "./events.ts"
 import * as Fields from "./fields.ts"
 import { Node } from "./Node.ts"
 import { signatureParameters } from "./openapi.ts"
+import { Identity, Message } from "./records.ts"
 
 const optional = Schema.optionalKey
-
-export const Message = Schema.Struct({
-  msg_id: Fields.MessageId,
-  chat_id: Fields.ChatId,
-  sender: Fields.Address,
-  ts: Schema.Int.annotate({ description: "The sender's time, ms" }),
-  hlc: Fields.Stamp,
-  msg_type: Fields.MsgType,
-  content: Schema.String,
-  control: optional(Fields.opaque("Opaque to the node", Limits.controlBytesMax))
-}).annotate({ identifier: "Message" })
 
 export const MessagePage = Schema.Struct({
   messages: Schema.Array(Message),
@@ -83,12 +74,6 @@ export const Members = Schema.Struct({
 export const NewIdentity = Schema.Struct({
   identity: Fields.opaque("Never inspected", Limits.identityBytesMax)
 }).annotate({ identifier: "NewIdentity" })
-
-export const Identity = Schema.Struct({
-  address: Fields.Address,
-  identity: Fields.opaque("Never inspected", Limits.identityBytesMax),
-  hlc: Fields.Stamp
-}).annotate({ identifier: "Identity" })
 
 const SentFields = { msg_id: Fields.MessageId, chat_id: Fields.ChatId, hlc: Fields.Stamp }
 const OpTakenFields = { op_id: Fields.OpId, hlc: Fields.Stamp }
@@ -215,7 +200,23 @@ export class Users extends HttpApiGroup.make("users", { topLevel: true })
       params: { address: Fields.Address },
       success: Identity,
       error: NotFound
-    }).annotate(OpenApi.Summary, "The identity of any user")
+    }).annotate(OpenApi.Summary, "The identity of any user"),
+    HttpApiEndpoint.get("events", "/events", {
+      headers: {
+        "last-event-id": optional(
+          Schema.String.annotate({ description: "The last id that was read: the stream goes on behind it" })
+        )
+      },
+      success: HttpApiSchema.StreamUint8Array({ contentType: Fields.eventsType })
+    }).annotate(OpenApi.Summary, "What concerns the caller, as it happens: server-sent events")
+      .annotate(
+        OpenApi.Description,
+        [
+          "In the node's order of commit. `message`, `membership`, `read` and `identity` events; `reset` where events were missed",
+          "that cannot be told any more: read anew what matters. Their data are the schemas MessageEvent, MembershipEvent,",
+          "ReadEvent, Identity and ResetEvent. An `id` without data, now and then, only says how far the stream has come."
+        ].join(" ")
+      )
   )
   .middleware(Authentication)
   .annotate(OpenApi.Description, "What belongs to a user rather than to a conversation")
@@ -226,6 +227,7 @@ export class NodeApi extends HttpApi.make("p2p-mes")
   .middleware(RequestErrors)
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
+  .annotate(HttpApi.AdditionalSchemas, Object.values(eventSchemas))
   .annotate(OpenApi.Title, "p2p-mes node")
   .annotate(
     OpenApi.Description,

@@ -115,5 +115,8 @@ export const intFromText = (minimum: number, maximum: number) =>
     )
   )
 
+/** The media type of a stream of events. */
+export const eventsType = "text/event-stream"
+
 /** Where a page ends; made by the node and given back to it unread. */
 export const Cursor = Schema.String.annotate({ identifier: "Cursor", description: "Opaque: as `next` gave it" })

@@ -1,6 +1,6 @@
 /**
  * A message as the API's JSON, written by hand: pages are mostly messages, and a schema takes several times as long. A test
- * holds it against `NodeApi.Message`.
+ * holds it against `records.Message`.
  */
 import * as Bytes from "../domain/bytes.ts"
 import * as Hlc from "../domain/hlc.ts"

@@ -70,6 +70,9 @@ export interface IngestLimits {
   readonly queueRecordsMax: number
   /** Signatures remembered against replay. */
   readonly replayEntriesMax: number
+  /** Streams of events open at once: of one user, and of all. */
+  readonly userStreamsMax: number
+  readonly streamsMax: number
 }
 
 export const defaultIngestLimits: IngestLimits = {
@@ -79,5 +82,7 @@ export const defaultIngestLimits: IngestLimits = {
   userRequestsPerSecond: 200,
   userRequestsBurst: 1_000,
   queueRecordsMax: 16_384,
-  replayEntriesMax: 1_000_000
+  replayEntriesMax: 1_000_000,
+  userStreamsMax: 16,
+  streamsMax: 10_000
 }

@@ -127,6 +127,11 @@ export class Membership {
     return this.fold.creatorLives()
   }
 
+  /** Whether an op that is held has effect at its place (rules 2 and 5). */
+  hadEffect(id: OpId): boolean {
+    return this.byId.get(id)?.plan !== undefined
+  }
+
   get title(): string {
     return this.fold.titles.at(-1) ?? ""
   }

@@ -1,7 +1,7 @@
 /**
  * The whole node on one screen: what is built from what.
  *
- *     http → authenticator, ingest, views ─→ acceptor → groups → writer → trees → store → file
+ *     http → authenticator, ingest, views, events ─→ acceptor → groups → writer → trees → store → file
  *     peers ↔ network ↔ gossip, sync → intake ↗            collector ──────────────↗
  *                     └ verifier, node key, hybrid clock, peer clocks, hashing, entropy
  */
@@ -21,6 +21,7 @@ import * as Acceptor from "./node/acceptor.ts"
 import * as Authenticator from "./node/authenticator.ts"
 import * as Collector from "./node/collector.ts"
 import * as Entropy from "./node/entropy.ts"
+import * as Events from "./node/events.ts"
 import * as Gaps from "./node/gaps.ts"
 import * as Gossip from "./node/gossip.ts"
 import * as Groups from "./node/groups.ts"
@@ -63,7 +64,14 @@ const limitsOf = (options: ServicesOptions): IngestLimits => ({ ...defaultIngest
  * bring their own.
  */
 export const layerCore = (limits: IngestLimits = defaultIngestLimits) =>
-  Layer.mergeAll(Authenticator.layer(limits), Ingest.layer(limits), Views.layer, Sync.layer, Collector.layer).pipe(
+  Layer.mergeAll(
+    Authenticator.layer(limits),
+    Ingest.layer(limits),
+    Views.layer,
+    Events.layer(limits),
+    Sync.layer,
+    Collector.layer
+  ).pipe(
     Layer.provideMerge(Gossip.layer),
     Layer.provideMerge(Intake.layer),
     Layer.provideMerge(Acceptor.layer),

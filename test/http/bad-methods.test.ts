@@ -132,7 +132,6 @@ describe("media types and methods", () => {
       }
     }
     const unknown = [
-      "/",
       "/nothing",
       "/dialogs",
       "/dialogs/",
@@ -155,7 +154,7 @@ describe("media types and methods", () => {
         assert.isString(answer.body._tag, `${method} ${each.slice(0, 40)} ${text.slice(0, 300)}`)
       }
     }
-    for (const each of ["/", "/nothing", "/dialogs", `/${"x".repeat(9_000)}`, "/node/x", "/identity/a/b"]) {
+    for (const each of ["/nothing", "/dialogs", `/${"x".repeat(9_000)}`, "/node/x", "/identity/a/b"]) {
       assertRefused(await send(node(), { method: "GET", path: each }), 404, notFound, each)
     }
   })

@@ -26,7 +26,7 @@ const operationsOf = (document: Json): ReadonlyArray<Operation> =>
     Object.entries(methods as Json).map(([method, value]) => ({ method, path, value }))
   )
 
-const signed = /^\/(dialogs|groups|conversations|identity)/
+const signed = /^\/(dialogs|groups|conversations|identity|events)/
 
 describe("/openapi.json", () => {
   it("is OpenAPI 3.1, and every reference in it leads somewhere", async () => {
@@ -110,6 +110,13 @@ describe("/openapi.json", () => {
         for (const status of ["403", "404"]) assert.isDefined(value["responses"][status], `${name} ${status}`)
       }
       if (/ops$|membership$/.test(path)) assert.isDefined(value["responses"]["409"], name)
+    }
+  })
+
+  it("documents the data of every event", async () => {
+    const { components } = await spec()
+    for (const name of ["MessageEvent", "MembershipEvent", "ReadEvent", "Identity", "ResetEvent"]) {
+      assert.isObject(components.schemas[name], name)
     }
   })
 

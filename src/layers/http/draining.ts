@@ -10,11 +10,12 @@ import * as Layer from "effect/Layer"
 /** From the signal until who waits gives up, ms: most commits come sooner, and the server breaks off later. */
 const graceMs = 2_000
 
-/** Done soon after the server begins to end. Without a server that says so: never. */
+/** `begun`: the server begins to end; `over`: soon after. Without a server that says so: never. */
 export class Draining
-  extends Context.Reference<{ readonly over: Effect.Effect<void> }>("p2p-mes/layers/http/Draining", {
-    defaultValue: () => ({ over: Effect.never })
-  })
+  extends Context.Reference<{ readonly begun: Effect.Effect<void>; readonly over: Effect.Effect<void> }>(
+    "p2p-mes/layers/http/Draining",
+    { defaultValue: () => ({ begun: Effect.never, over: Effect.never }) }
+  )
 {}
 
 /** Gives `server` the signal, which begins when this layer ends: before anything of the server does. */
@@ -22,8 +23,9 @@ export const layer = <A, E, R>(server: Layer.Layer<A, E, R>): Layer.Layer<A, E, 
   Layer.unwrap(Effect.sync(() => {
     const begun = Deferred.makeUnsafe<void>()
     const ending = Effect.addFinalizer(() => Deferred.succeed(begun, undefined))
+    const signal = Deferred.await(begun)
     return Layer.effectDiscard(ending).pipe(
       Layer.provideMerge(server),
-      Layer.provide(Layer.succeed(Draining, { over: Effect.andThen(Deferred.await(begun), Effect.sleep(graceMs)) }))
+      Layer.provide(Layer.succeed(Draining, { begun: signal, over: Effect.andThen(signal, Effect.sleep(graceMs)) }))
     )
   }))

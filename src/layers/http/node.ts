@@ -47,7 +47,9 @@ const shownLimits = (limits: Limits.IngestLimits) => ({
   body_bytes: limits.bodyBytesMax,
   in_flight: limits.inFlightMax,
   user_requests_per_second: limits.userRequestsPerSecond,
-  user_requests_burst: limits.userRequestsBurst
+  user_requests_burst: limits.userRequestsBurst,
+  user_streams: limits.userStreamsMax,
+  streams: limits.streamsMax
 })
 
 export interface NodeOptions {

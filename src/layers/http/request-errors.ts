@@ -12,6 +12,7 @@ import * as Predicate from "effect/Predicate"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type * as Types from "effect/Types"
 import { RequestErrors } from "../../api/Authentication.ts"
+import { eventsType } from "../../api/fields.ts"
 import { InvalidRequest } from "../../domain/refusal.ts"
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -51,6 +52,9 @@ export const accepts = (accept: string | undefined, type: string): boolean => {
   })
 }
 
+/** What endpoints answer with that do not answer JSON. */
+const types: { readonly [endpoint: string]: string | undefined } = { metrics: "text/plain", events: eventsType }
+
 /** Sets what the error's class cannot say by itself, and fails on. */
 const dress = (error: unknown): Effect.Effect<void, never, HttpServerRequest.HttpServerRequest> => {
   if (Predicate.hasProperty(error, "retry_after")) return setRetryAfter(Number(error.retry_after))
@@ -61,7 +65,7 @@ const dress = (error: unknown): Effect.Effect<void, never, HttpServerRequest.Htt
 export const layer = Layer.succeed(
   RequestErrors,
   RequestErrors.of((httpEffect, { endpoint }) => {
-    const type = endpoint.identifier === "metrics" ? "text/plain" : "application/json"
+    const type = types[endpoint.identifier] ?? "application/json"
     const answered = Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
       if (!accepts(request.headers["accept"], type)) {

@@ -3,7 +3,7 @@
  * in the same form, so one check serves both, and a test can put a window in between that lies.
  */
 import * as Effect from "effect/Effect"
-import type * as Api from "../../api/NodeApi.ts"
+import type * as Api from "../../api/index.ts"
 import type { Hashing } from "../../domain/hashing.ts"
 import type { Address, ChatId, MessageId } from "../../domain/ids.ts"
 import { type Message, roles } from "../../domain/record.ts"
