@@ -24,6 +24,10 @@ export const parse = (input: string): Result.Result<Chat, string> => {
   return Result.fail("expected an address (0x and 40 hex digits) or a group's chat id (0x and 64)")
 }
 
+/** The conversation that a node means; none when it calls it direct and does not say with whom. */
+export const told = (chatId: Ids.ChatId, kind: Chat["kind"], peer: Ids.Address | undefined): Chat | undefined =>
+  kind === "group" ? group(chatId) : peer === undefined ? undefined : dm(peer)
+
 /** The chat id, as seen by `user`. */
 export const idOf = (chat: Chat, user: Ids.Address): Ids.ChatId =>
   chat.kind === "group" ? chat.chatId : Ids.dmChatId(hashes, user, chat.peer)

@@ -9,6 +9,7 @@ import type * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { type Authentication, NodeApi, type NodeInfo } from "../api/index.ts"
 import * as Bytes from "../domain/bytes.ts"
@@ -20,11 +21,14 @@ import { proofProblem } from "./nodeProof.ts"
 
 export type Info = typeof NodeInfo.Type
 type Api = HttpApiClient.ForApi<typeof NodeApi>
+type Streaming = HttpApiClient.ForApi<typeof NodeApi, never, Scope.Scope>
 
 export interface Connection {
   /** The base address, without a slash at its end. */
   readonly url: string
   readonly api: Api
+  /** The stream of events; its connection closes with the scope. */
+  readonly events: Streaming["events"]
   /** Asks the node who it is and has it prove that. */
   readonly info: Effect.Effect<Info, ConnectionError>
   /** The pinned id; asks for it the first time. */
@@ -67,10 +71,15 @@ export const make = Effect.fnUntraced(function*(
   signing: Layer.Layer<HttpApiMiddleware.ForClient<Authentication>>
 ): Effect.fn.Return<Connection, never, HttpClient.HttpClient> {
   const url = options.url.replace(/\/+$/, "")
-  const http = yield* HttpClient.HttpClient
-  const api = yield* HttpApiClient.make(NodeApi, {
-    transformClient: HttpClient.mapRequest(HttpClientRequest.prependUrl(url))
-  }).pipe(Effect.provide(signing), Effect.provideService(HttpClient.HttpClient, http))
+  const httpClient = HttpClient.mapRequest(yield* HttpClient.HttpClient, HttpClientRequest.prependUrl(url))
+  const { api, events } = yield* Effect.all({
+    api: HttpApiClient.makeWith(NodeApi, { httpClient }),
+    events: HttpApiClient.endpoint(NodeApi, {
+      group: "users",
+      endpoint: "events",
+      httpClient: HttpClient.withScope(httpClient)
+    })
+  }).pipe(Effect.provide(signing))
 
   let known: NodeId | undefined
   const expected = () => options.pin ?? known
@@ -99,6 +108,7 @@ export const make = Effect.fnUntraced(function*(
   return {
     url,
     api,
+    events,
     info,
     nodeId: Effect.suspend(() => known === undefined ? lock.withPermits(1)(learn) : Effect.succeed(known)),
     forget: Effect.sync(() => {

@@ -5,10 +5,10 @@
  * `Uint8Array`. Times are ms.
  */
 import * as Effect from "effect/Effect"
-import type * as HttpClient from "effect/http/HttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as Bytes from "../domain/bytes.ts"
 import type * as Hlc from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"
@@ -19,28 +19,23 @@ import * as Chat from "./Chat.ts"
 import * as Connection from "./Connection.ts"
 import { Entropy } from "./Entropy.ts"
 import type { ReadError, WriteError } from "./errors.ts"
+import type { EventNode } from "./event-source.ts"
+import * as Events from "./Events.ts"
 import { hashes } from "./hashing.ts"
+import * as Reads from "./reads.ts"
 import type { Signer } from "./Signer.ts"
 import * as Signing from "./signing.ts"
 import * as Timestamps from "./Timestamps.ts"
-import type {
-  Conversation,
-  Identity,
-  IdentityTaken,
-  Inbox,
-  Members,
-  Message,
-  MessagePage,
-  NewMessage,
-  NewOp,
-  OpTaken,
-  ReadTaken,
-  Sent
-} from "./values.ts"
+import type { Identity, IdentityTaken, Members, NewMessage, NewOp, OpTaken, ReadTaken, Sent } from "./values.ts"
+
+export type { InboxOptions, PageOptions } from "./reads.ts"
 
 export interface NodeClientOptions extends Connection.ConnectionOptions {
   readonly signer: Signer
-  /** Other nodes to ask for a message whose write had no answer; each proves its id before it is believed. */
+  /**
+   * Other nodes: they are asked for a message whose write had no answer, and `events` goes on at them when this one is
+   * gone. Each proves its id before it is believed.
+   */
   readonly alternates?: ReadonlyArray<string> | undefined
   /** How often a busy node (429, 503) is waited for. Default 3. */
   readonly busyRetriesMax?: number | undefined
@@ -53,16 +48,7 @@ export interface WriteOptions {
   readonly wait?: number | undefined
 }
 
-export interface PageOptions {
-  /** 1 to 500; the node's default is 50. */
-  readonly limit?: number | undefined
-  /** A cursor: older than it, newest first. */
-  readonly before?: string | undefined
-  /** A cursor: newer than it, oldest first. Messages that arrive late, stamped earlier, are not seen this way. */
-  readonly after?: string | undefined
-}
-
-export interface NodeClient {
+export interface NodeClient extends Reads.Reads {
   /** The caller. */
   readonly address: Ids.Address
   /** Who the node is, proven by its key. */
@@ -70,16 +56,13 @@ export interface NodeClient {
   /** By how much the node corrected this machine's clock, ms: 0 while its own times were taken. */
   readonly clockOffsetMs: Effect.Effect<number>
   send(chat: Chat.Chat, message: string | NewMessage, options?: WriteOptions): Effect.Effect<Sent, WriteError>
-  /** One page. `next` is the cursor of the following page in the same direction. */
-  history(chat: Chat.Chat, options?: PageOptions): Effect.Effect<MessagePage, ReadError>
-  /** All pages from `before` or `after` on; without either the whole chat, newest first. `limit` is that of a page. */
-  historyAll(chat: Chat.Chat, options?: PageOptions): Stream.Stream<Message, ReadError>
-  /** One message; `NotFound` when the node does not have it. */
-  message(chat: Chat.Chat, id: Ids.MessageId): Effect.Effect<Message, ReadError>
   /** Everything in the chat up to this stamp is read. */
   markRead(chat: Chat.Chat, upTo: Hlc.Hlc, options?: WriteOptions): Effect.Effect<ReadTaken, WriteError>
-  conversations(options?: Pick<PageOptions, "limit" | "after">): Effect.Effect<Inbox, ReadError>
-  conversationsAll(options?: Pick<PageOptions, "limit" | "after">): Stream.Stream<Conversation, ReadError>
+  /**
+   * What happens to the caller, as it happens, from now on. It goes on by itself through lost connections and lost nodes:
+   * see {@link Events}.
+   */
+  events(options?: Events.EventsOptions): Stream.Stream<Events.ClientEvent, ReadError>
   readonly groups: {
     /** The caller is its first admin. Order and repetition of `targets` do not matter. */
     create(
@@ -126,18 +109,6 @@ const taken = <A extends object, E>(
 
 const both = { responseMode: "decoded-and-response" } as const
 
-const pages = <A, E>(
-  from: PageOptions,
-  get: (options: PageOptions) => Effect.Effect<readonly [items: ReadonlyArray<A>, next: string | null], E>,
-  continueBy: "before" | "after"
-): Stream.Stream<A, E> =>
-  Stream.paginate(
-    from,
-    (options) =>
-      Effect.map(get(options), ([items, next]) =>
-        [items, next === null ? Option.none() : Option.some({ ...options, [continueBy]: next })] as const)
-  )
-
 /** Opens a client. Nothing is sent before its first call. */
 export const make = Effect.fnUntraced(function*(
   options: NodeClientOptions
@@ -147,10 +118,12 @@ export const make = Effect.fnUntraced(function*(
   const entropy = yield* Entropy
   const signing = Signing.layer(signer)
   const connection = yield* Connection.make(options, entropy, signing)
-  const alternates = yield* Effect.forEach(
-    options.alternates ?? [],
-    (url) => Connection.make({ url, timeoutMs: options.timeoutMs }, entropy, signing)
-  )
+  const http = yield* HttpClient.HttpClient
+  const connect = (url: string) =>
+    Connection.make({ url, timeoutMs: options.timeoutMs }, entropy, signing).pipe(
+      Effect.provideService(HttpClient.HttpClient, http)
+    )
+  const others = yield* Effect.forEach(options.alternates ?? [], connect)
   const timestamps = Timestamps.make()
   const callOptions: CallOptions = {
     timestamps,
@@ -160,31 +133,20 @@ export const make = Effect.fnUntraced(function*(
   }
   const { api } = connection
   const reading = <A>(run: Effect.Effect<A, unknown>) => read(connection, callOptions, run)
-
-  const messageAt = (
-    at: Connection.Connection,
-    chat: Chat.Chat,
-    id: Ids.MessageId
-  ): Effect.Effect<Message, ReadError> =>
-    read(
-      at,
-      callOptions,
-      chat.kind === "dm"
-        ? at.api.dialogs.message({ params: { peer: chat.peer, msg_id: id } })
-        : at.api.groups.message({ params: { chat_id: chat.chatId, msg_id: id } })
-    )
+  const reads = Reads.make(connection, callOptions)
+  const alternates = others.map((at) => Reads.make(at, callOptions))
 
   /** Any node that has the message settles it; only the node that was asked to take it can say that it is not there. */
   const settleMessage = (chat: Chat.Chat) =>
     Effect.fnUntraced(function*(id: string): Effect.fn.Return<Settled<Sent>> {
       let isAbsent = false
-      for (const at of [connection, ...alternates]) {
-        const found = yield* Effect.result(messageAt(at, chat, id as Ids.MessageId))
+      for (const at of [reads, ...alternates]) {
+        const found = yield* Effect.result(at.message(chat, id as Ids.MessageId))
         if (found._tag === "Success") {
           const { chat_id, hlc, msg_id } = found.success
           return Option.some({ msg_id, chat_id, hlc, committed: false })
         }
-        if (at === connection) isAbsent = found.failure._tag === "NotFound"
+        if (at === reads) isAbsent = found.failure._tag === "NotFound"
       }
       return isAbsent ? "absent" : Option.none()
     })
@@ -214,16 +176,6 @@ export const make = Effect.fnUntraced(function*(
       waitMs(options)
     )
   }
-
-  const history: NodeClient["history"] = (chat, query = {}) =>
-    reading(
-      chat.kind === "dm"
-        ? api.dialogs.history({ params: { peer: chat.peer }, query: defined(query) })
-        : api.groups.history({ params: { chat_id: chat.chatId }, query: defined(query) })
-    )
-
-  const conversations: NodeClient["conversations"] = (query = {}) =>
-    reading(api.conversations({ query: defined(query) }))
 
   const markRead: NodeClient["markRead"] = (chat, upTo, options) => {
     const headers = prefer(options)
@@ -277,7 +229,7 @@ export const make = Effect.fnUntraced(function*(
     return yield* writeOp(chatId, {
       op: "create",
       targets: sorted(targets).filter((target) => target !== self),
-      ...defined({ title: options?.title }),
+      ...Reads.defined({ title: options?.title }),
       nonce
     }, options)
   })
@@ -310,27 +262,25 @@ export const make = Effect.fnUntraced(function*(
     address: self,
     node: connection.info,
     clockOffsetMs: timestamps.offsetMs,
+    ...reads,
     send,
-    history,
-    historyAll: (chat, options = {}) =>
-      pages(
-        options,
-        (query) => Effect.map(history(chat, query), ({ messages, next }) => [messages, next]),
-        options.after === undefined ? "before" : "after"
-      ),
-    message: (chat, id) => messageAt(connection, chat, id),
     markRead,
-    conversations,
-    conversationsAll: (options = {}) =>
-      pages(
-        options,
-        (query) => Effect.map(conversations(query), ({ conversations, next }) => [conversations, next]),
-        "after"
-      ),
+    events: (query = {}) => {
+      const elsewhere = Effect.forEach(
+        query.nodes ?? options.alternates ?? [],
+        (url) =>
+          Effect.map(connect(url), (connection): EventNode => ({
+            connection,
+            // its clock may differ
+            options: { ...callOptions, timestamps: Timestamps.make() }
+          }))
+      )
+      return Events.make({ connection, options: callOptions }, elsewhere, query)
+    },
     groups: {
       create,
       add: (chatId, targets, options) =>
-        writeOp(chatId, { op: "add", targets: sorted(targets), ...defined({ role: options?.role }) }, options),
+        writeOp(chatId, { op: "add", targets: sorted(targets), ...Reads.defined({ role: options?.role }) }, options),
       remove: (chatId, targets, options) => writeOp(chatId, { op: "remove", targets: sorted(targets) }, options),
       setTitle: (chatId, title, options) => writeOp(chatId, { op: "set-title", title }, options),
       leave,
@@ -342,7 +292,3 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 })
-
-/** Without the keys whose value is `undefined`, which the schema of a query does not take. */
-const defined = <A extends object>(options: A): { readonly [K in keyof A]?: Exclude<A[K], undefined> } =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never

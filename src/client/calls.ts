@@ -34,6 +34,8 @@ export interface CallOptions {
   readonly busyRetriesMax: number
   /** A longer wait than this is not waited for but failed with, ms. */
   readonly busyWaitMsMax: number
+  /** How often a call that had no answer is made again. Default: 2, a write 3. */
+  readonly lostRetriesMax?: number | undefined
 }
 
 /** Whether a record exists: the answer of the write that made it; `absent` is the word of the ingest node. */
@@ -75,7 +77,7 @@ export const call = Effect.fnUntraced(function*<A>(
     replayed: 3,
     wrongNode: 1,
     busy: options.busyRetriesMax,
-    lost: write === undefined ? 2 : 3,
+    lost: options.lostRetriesMax ?? (write === undefined ? 2 : 3),
     again: 1
   }
   let attempt: Attempt | undefined
