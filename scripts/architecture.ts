@@ -12,24 +12,35 @@ export interface Source {
   readonly text: string
 }
 
-/** Who may import whom: `domain ← services ← layers ← {testing, cli, main}` and `domain ← api ← {client, layers}`. */
+/** Who may import whom: `domain ← services ← layers ← {testing, cli, main}` and `domain ← api ← {client, layers}`, `client ← web`. */
 const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   domain: [],
   services: ["domain"],
   api: ["domain"],
   client: ["domain", "api"],
   layers: ["domain", "services", "api"],
+  web: ["domain", "api", "client"],
   testing: ["domain", "services", "api", "client", "layers"],
   cli: ["domain", "services", "api", "client", "layers", "testing"],
   "main.ts": ["domain", "services", "api", "client", "layers", "testing", "cli"],
   "index.ts": ["domain", "services", "api", "client", "layers", "testing"]
 }
-/** Where the world may be touched: clocks, timers, chance, the process, `node:` modules. */
-const outer = ["layers", "cli", "main.ts"]
+/** Where the world may be touched: clocks, timers, chance, the process. */
+const outer = ["layers", "cli", "web", "main.ts"]
+/** Where there are `node:` modules. */
+const onNode = ["layers", "cli", "main.ts"]
 /** What must also run in a browser. */
-const portable = ["domain", "api", "client"]
+const portable = ["domain", "api", "client", "web"]
 
-export const entries = ["main.ts", "index.ts", "client/index.ts", "api/index.ts", "testing/index.ts"]
+export const entries = [
+  "main.ts",
+  "index.ts",
+  "client/index.ts",
+  "api/index.ts",
+  "testing/index.ts",
+  "web/main.tsx",
+  "web/status/main.tsx"
+]
   .map((path) => `src/${path}`)
 export const linesMax = 400
 
@@ -52,7 +63,7 @@ const walk = (node: Node, visit: (node: Node) => void): void => {
   for (const [, child] of children(node)) walk(child, visit)
 }
 
-const parse = (source: Source): Node => parseAst(source.text, { lang: "ts" }) as unknown as Node
+const parse = (source: Source): Node => parseAst(source.text, { lang: source.path.endsWith("x") ? "tsx" : "ts" }) as unknown as Node
 
 const at = (source: Source, node: Node): string =>
   `${source.path}:${source.text.slice(0, node.start).split("\n").length}`
@@ -115,7 +126,7 @@ export const importProblems = (source: Source, exists: (path: string) => boolean
     if (specifier.startsWith("/") || specifier.startsWith("file:") || specifier.startsWith("p2p-mes")) {
       return [`${where}: name ${specifier} by a relative path`]
     }
-    if (isBuiltin(specifier) && !outer.includes(zone)) return [`${where}: ${zone} must not import ${specifier}`]
+    if (isBuiltin(specifier) && !onNode.includes(zone)) return [`${where}: ${zone} must not import ${specifier}`]
     if (portable.includes(zone) && /^@effect\/platform-(?!browser)/.test(specifier)) {
       return [`${where}: ${zone} must run in browsers, ${specifier} does not`]
     }

@@ -23,7 +23,7 @@ const text = (path: string) => readFileSync(new URL(path, root), "utf8")
 const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root })
   .toString().split("\0").filter((path) => path !== "" && existsSync(new URL(path, root)))
 const sources = (...folders: ReadonlyArray<string>): ReadonlyArray<Source> =>
-  files.filter((path) => path.endsWith(".ts") && folders.some((folder) => path.startsWith(`${folder}/`)))
+  files.filter((path) => /\.tsx?$/.test(path) && folders.some((folder) => path.startsWith(`${folder}/`)))
     .map((path) => ({ path, text: text(path) }))
 const src = sources("src")
 
@@ -101,7 +101,7 @@ describe("imports", () => {
   })
 
   it("leave node: to layers, cli and main", () => {
-    for (const zone of ["domain", "services", "api", "client", "testing"]) {
+    for (const zone of ["domain", "services", "api", "client", "testing", "web"]) {
       for (const module of ["node:fs", "fs", "node:crypto", "fs/promises"]) {
         some(problems(`src/${zone}/a.ts`, `import { x } from "${module}"`))
       }

@@ -65,7 +65,9 @@ const linkProblems = (path: string, text: string): ReadonlyArray<string> =>
 /** Files of this project that a page names as code. */
 const pathProblems = (path: string, text: string): ReadonlyArray<string> =>
   [...inlineCode(text), ...fences(text).split(/\s+/)]
-    .filter((code) => /^(src|test|scripts|bench|docs|bin)\/[\w./-]+\.(ts|mjs|md|json|py)$/.test(code))
+    .filter((code) =>
+      /^(src|test|scripts|bench|docs|bin|examples)\/[\w./-]+\.(tsx?|mjs|md|json|py|sh|html)$/.test(code)
+    )
     .filter((code) => !exists(code) && !exists(posix.join(posix.dirname(path), code)))
     .map((code) => `${path}: there is no ${code}`)
 
@@ -84,6 +86,7 @@ const commands = new Set(allOf(cli, /Command\.make\(\s*"([a-z-]+)"/g))
 const options = new Set([
   ...allOf(cli, /\bname: "([a-z-]+)"/g),
   ...allOf(cli, /\b(?:toggle|limit)\("([a-z-]+)"/g),
+  "completions",
   "config",
   "help",
   "version"
@@ -187,7 +190,15 @@ describe("pages", () => {
     none(
       problems("`npm run lint`, `npm test`, `npx p2p-mes send --key a.key 0x00 hi`, `src/main.ts`, run npm run wild")
     )
-    for (const code of ["npm run wild", "src/gone.ts", "npx p2p-mes sing", "npx p2p-mes send --kee a.key"]) {
+    for (
+      const code of [
+        "npm run wild",
+        "src/gone.ts",
+        "npx p2p-mes sing",
+        "npx p2p-mes send --kee a.key",
+        "examples/gone.py"
+      ]
+    ) {
       assert.strictEqual(problems(`\`${code}\``).length, 1, code)
       assert.strictEqual(problems(`\`\`\`sh\n${code}\n\`\`\`\n`).length, 1, code)
     }
@@ -224,7 +235,8 @@ describe("CONTRIBUTING", () => {
 })
 
 describe("metrics", () => {
-  const source = sources.map(textOf).join("\n")
+  // pages show metrics, and make none
+  const source = sources.filter((path) => !path.startsWith("src/web/")).map(textOf).join("\n")
 
   it("are those of docs/operating.md", () => {
     atLeast(10, [...metricsIn(source)])
