@@ -28,6 +28,7 @@ import { Store } from "../src/services/Store.ts"
 import { Verifier as VerifierService } from "../src/services/Verifier.ts"
 import { makeUser, type User } from "./load/http-load.ts"
 import { signedMessage } from "./load/records.ts"
+import { engineFlags, program } from "./nodes/processes.ts"
 import { isQuick, percentiles, table, writeResults } from "./report/measure.ts"
 
 const given = process.argv.indexOf("--messages")
@@ -94,7 +95,6 @@ interface Process {
 }
 
 const start = async (name: "source" | "fresh", directory: string, more: ReadonlyArray<string>): Promise<Process> => {
-  const main = new URL("../src/main.ts", import.meta.url).pathname
   const profile = profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${join(profileDir, name)}`]
   const args = [
     "node",
@@ -106,7 +106,7 @@ const start = async (name: "source" | "fresh", directory: string, more: Readonly
     "--listen",
     "/ip4/127.0.0.1/tcp/0"
   ]
-  const child = spawn(process.execPath, [...profile, main, ...args, ...more], { stdio: ["ignore", "pipe", "ignore"] })
+  const child = spawn(process.execPath, [...engineFlags, ...profile, program, ...args, ...more], { stdio: ["ignore", "pipe", "ignore"] })
   for await (const line of createInterface({ input: child.stdout })) {
     const { addresses, api } = JSON.parse(line) as { readonly addresses: ReadonlyArray<string>; readonly api: string }
     return { child, api, address: addresses[0]! }

@@ -6,6 +6,8 @@ import { type ChildProcess, fork, spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { bundle, isFresh } from "../../scripts/bundle.ts"
 import type { Told } from "./probe.ts"
 
 const readyMsMax = 120_000
@@ -48,7 +50,11 @@ export const until = async <A>(msMax: number, stepMs: number, ask: () => Promise
   return undefined
 }
 
-const main = new URL("../../src/main.ts", import.meta.url)
+/** As `npm start` does: the bundle, which is made anew before when it is old. */
+export const program = fileURLToPath(new URL("../../bin/p2p-mes.mjs", import.meta.url))
+export const engineFlags = ["--max-semi-space-size=8"]
+if (!isFresh()) await bundle()
+
 const probe = new URL("probe.ts", import.meta.url)
 
 /** The samples of `/metrics` by name and labels as written. */
@@ -96,7 +102,7 @@ export interface NodeOptions {
 /** Begins a node and waits for nothing. */
 export const launch = ({ bootstrap = [], dataDir, env = {}, port = 0, probed = false }: NodeOptions): ChildProcess =>
   kept(fork(
-    main,
+    program,
     [
       "node",
       "--json",
@@ -109,7 +115,7 @@ export const launch = ({ bootstrap = [], dataDir, env = {}, port = 0, probed = f
       ...bootstrap.flatMap((address) => ["--bootstrap", address])
     ],
     {
-      execArgv: probed ? ["--import", probe.href] : [],
+      execArgv: [...engineFlags, ...probed ? ["--import", probe.href] : []],
       env: { ...process.env, ...env },
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"]
