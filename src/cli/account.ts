@@ -13,8 +13,9 @@ import { parseNodeId } from "../domain/node-id.ts"
 import { keyFile, nodeUrl, pageLimit, waitSeconds } from "./defaults.ts"
 import { usage } from "./failure.ts"
 import * as KeyFile from "./keyfile.ts"
-import { note, yellow } from "./output.ts"
+import { note } from "./output.ts"
 import * as Settings from "./settings.ts"
+import { yellow } from "./terminal/colour.ts"
 
 export const jsonFlag = Settings.toggle("json", "Print JSON, one value a line")
 
@@ -25,7 +26,8 @@ export const keyFlag = Settings.optionOr({
   parse: Settings.text
 }, keyFile)
 
-export const nodeFlags = {
+/** Which node. */
+const whereFlags = {
   node: Settings.optionOr({
     name: "node",
     metavar: "URL",
@@ -37,11 +39,24 @@ export const nodeFlags = {
     metavar: "ID",
     description: "The id that the node must have; without it whatever it proves is taken",
     parse: (input) => Result.map(parseNodeId(input), () => input as Ids.NodeId)
-  }),
-  json: jsonFlag
+  })
 }
 
-export const clientFlags = { ...nodeFlags, key: keyFlag }
+export const nodeFlags = { ...whereFlags, json: jsonFlag }
+
+/** Which nodes, and as whom. */
+export const accountFlags = {
+  ...whereFlags,
+  also: Settings.list({
+    name: "also",
+    metavar: "URL",
+    description: "Another node to turn to when that one has no answer; several times for several",
+    parse: (text) => Effect.fromResult(parseUrl(text))
+  }),
+  key: keyFlag
+}
+
+export const clientFlags = { ...accountFlags, json: jsonFlag }
 
 export const waitFlag = Settings.optionOr({
   name: "wait",
@@ -57,11 +72,11 @@ export const limitFlag = Settings.optionOr({
   parse: Settings.int(1, pageMax)
 }, pageLimit)
 
-export interface ClientFlags {
+export interface AccountFlags {
   readonly node: string
   readonly pin: Ids.NodeId | undefined
+  readonly also: ReadonlyArray<string> | undefined
   readonly key: string
-  readonly json: boolean
 }
 
 const platform = Effect.promise(async () => {
@@ -75,17 +90,30 @@ const platform = Effect.promise(async () => {
 /** `wait` of a write: absent for 0. */
 export const waitOf = (seconds: number): { readonly wait?: number } => seconds === 0 ? {} : { wait: seconds }
 
-/** Runs `f` with a client of the user whose key file is named. Says so when this computer's clock had to be corrected. */
-export const withClient = <A, E, R>(
-  flags: ClientFlags,
-  f: (client: NodeClient.NodeClient) => Effect.Effect<A, E, R>
-) =>
+/** Clients of one user: of the node that was named first, and of any of them by its address. */
+export interface Clients {
+  readonly first: NodeClient.NodeClient
+  readonly at: (url: string) => NodeClient.NodeClient | undefined
+}
+
+const withoutSlash = (url: string): string => url.replace(/\/+$/, "")
+
+/** Runs `f` with clients of the user whose key file is named. Says so when this computer's clock had to be corrected. */
+export const withClients = <A, E, R>(flags: AccountFlags, f: (clients: Clients) => Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const signer = yield* KeyFile.read(flags.key)
     const { NodeClient, layer } = yield* platform
-    const client = yield* NodeClient.make({ url: flags.node, pin: flags.pin, signer }).pipe(Effect.provide(layer))
-    const result = yield* f(client)
-    const seconds = Math.round((yield* client.clockOffsetMs) / 1000)
+    const open = (url: string, others: ReadonlyArray<string>, pin: Ids.NodeId | undefined) =>
+      NodeClient.make({ url, pin, alternates: others, signer }).pipe(Effect.provide(layer))
+    const also = flags.also ?? []
+    const first = yield* open(flags.node, also, flags.pin)
+    const clients = new Map([[withoutSlash(flags.node), first]])
+    for (const url of also) {
+      const others = [flags.node, ...also].filter((each) => each !== url)
+      clients.set(withoutSlash(url), yield* open(url, others, undefined))
+    }
+    const result = yield* f({ first, at: (url) => clients.get(withoutSlash(url)) })
+    const seconds = Math.round((yield* first.clockOffsetMs) / 1000)
     if (seconds !== 0) {
       yield* note(
         `${yellow("note:", process.stderr)} this computer's clock is ${Math.abs(seconds)} s ${
@@ -96,9 +124,24 @@ export const withClient = <A, E, R>(
     return result
   })
 
+/** Runs `f` with a client of the user at the node that was named first. */
+export const withClient = <A, E, R>(
+  flags: AccountFlags,
+  f: (client: NodeClient.NodeClient) => Effect.Effect<A, E, R>
+) => withClients(flags, ({ first }) => f(first))
+
+/**
+ * What is mistyped is told before anything else is done: an address where no node is, unless there are others to turn to; a
+ * group that there is not, or that is not the user's.
+ */
+export const lookFirst = (flags: AccountFlags, client: NodeClient.NodeClient, chat?: Chat) =>
+  (chat?.kind === "group" ? Effect.asVoid(client.groups.members(chat.chatId)) : Effect.asVoid(client.node)).pipe(
+    Effect.catchTag("NodeUnreachable", (error) => flags.also === undefined ? Effect.fail(error) : Effect.void)
+  )
+
 /** Runs `f` with what needs no key. */
 export const withProbe = <A, E, R>(
-  flags: Pick<ClientFlags, "node" | "pin">,
+  flags: Pick<AccountFlags, "node" | "pin">,
   f: (probe: NodeProbe.NodeProbe) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function*() {

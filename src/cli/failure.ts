@@ -4,6 +4,7 @@
  */
 import * as Schema from "effect/Schema"
 import { nodeUrl } from "./defaults.ts"
+import { harmless } from "./terminal/harmless.ts"
 
 export class CliFailure extends Schema.TaggedError<CliFailure>()("CliFailure", {
   message: Schema.String,
@@ -96,5 +97,6 @@ export const describe = (error: unknown): string => {
     ? String(error._tag ?? error)
     : describe(cause)
   const hint = advice(error)
-  return (hint === "" ? message : `${message}; ${hint}`).replace(/\s*\n\s*/g, " ")
+  // what a node answers is in it
+  return harmless(hint === "" ? message : `${message}; ${hint}`).replace(/\s*\n\s*/g, " ")
 }

@@ -7,7 +7,8 @@ import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } fro
 import type { SignerError } from "../client/errors.ts"
 import { fromPrivateKey, type Signer } from "../client/Signer.ts"
 import { failure } from "./failure.ts"
-import { note, yellow } from "./output.ts"
+import { note } from "./output.ts"
+import { yellow } from "./terminal/colour.ts"
 
 const codeOf = (cause: unknown): string => String((cause as { readonly code?: unknown }).code ?? "")
 

@@ -1,10 +1,12 @@
 /**
- * What is printed: results on stdout, for people or as JSON lines; notes and errors on stderr. Colour only on a terminal
- * and without NO_COLOR. Text that came from others is made harmless before a terminal sees it.
+ * What is printed: results on stdout, for people or as JSON lines; notes and errors on stderr. Text that came from others is
+ * made harmless (`terminal/harmless.ts`) before it is printed; JSON all of it is, here.
  */
 import * as Effect from "effect/Effect"
 import { toBase64 } from "../domain/bytes.ts"
 import * as Hlc from "../domain/hlc.ts"
+import { harmless, harmlessJson } from "./terminal/harmless.ts"
+import { cut } from "./terminal/width.ts"
 
 const write = (stream: NodeJS.WriteStream, text: string): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -28,7 +30,7 @@ const json = (value: unknown): string =>
       typeof item === "bigint" ? Hlc.toText(item as Hlc.Hlc) : item instanceof Uint8Array ? toBase64(item) : item
   )
 
-export const printJson = (value: unknown): Effect.Effect<void> => print(json(value))
+export const printJson = (value: unknown): Effect.Effect<void> => print(harmlessJson(json(value)))
 
 const idKeys = new Set(["address", "sender", "peer", "chat_id", "msg_id", "op_id", "read_id", "identity_id"])
 
@@ -43,30 +45,18 @@ export const withPrefixes = (value: unknown): unknown => {
   )
 }
 
-const paints = (stream: NodeJS.WriteStream): boolean =>
-  stream.isTTY === true && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb"
+/** The first line, in at most so many columns. */
+export const excerpt = (text: string, columns: number): string => {
+  const lines = harmless(text).split("\n")
+  return cut(lines.length > 1 ? `${lines[0]}…` : lines[0]!, columns)
+}
 
-const paint = (code: number) => (text: string, stream: NodeJS.WriteStream = process.stdout): string =>
-  paints(stream) ? `\x1b[${code}m${text}\x1b[0m` : text
-
-export const bold = paint(1)
-export const faint = paint(2)
-export const red = paint(31)
-export const green = paint(32)
-export const yellow = paint(33)
-
-/** Control characters of text from others, which could steer a terminal, as visible signs. New lines are indented. */
-export const harmless = (text: string, indent = ""): string =>
-  text
-    // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
-    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
-    .replaceAll("\n", `\n${indent}`)
-
-/** The first line, cut. */
-export const excerpt = (text: string, lengthMax: number): string => {
-  const line = harmless(text.split("\n", 1)[0]!)
-  const shown = [...line]
-  return shown.length > lengthMax || text.includes("\n") ? `${shown.slice(0, lengthMax - 1).join("")}…` : line
+/** A length of time for people: in the largest unit that says enough. */
+export const span = (ms: number): string => {
+  const s = Math.max(0, Math.round(ms / 1_000))
+  if (s < 120) return `${s} s`
+  if (s < 7_200) return `${Math.round(s / 60)} min`
+  return s < 172_800 ? `${Math.round(s / 3_600)} h` : `${Math.round(s / 86_400)} days`
 }
 
 const two = (value: number): string => String(value).padStart(2, "0")
@@ -78,6 +68,3 @@ export const clockTime = (ms: number): string => {
     two(d.getSeconds())
   }`
 }
-
-/** An id that need not be copied: its ends. */
-export const shortId = (hex: string): string => `0x${hex.slice(0, 6)}…${hex.slice(-4)}`

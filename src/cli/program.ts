@@ -19,6 +19,8 @@ import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Terminal from "effect/Terminal"
 import { version } from "../layers/version.ts"
+import { bench } from "./commands/bench.ts"
+import { chat } from "./commands/chat.ts"
 import { group } from "./commands/group.ts"
 import { identity } from "./commands/identity.ts"
 import { keygen, networkKey, whoami } from "./commands/keys.ts"
@@ -27,22 +29,29 @@ import { node } from "./commands/node.ts"
 import { dump, verify } from "./commands/replicas.ts"
 import { sim } from "./commands/sim.ts"
 import { status } from "./commands/status.ts"
+import { tail } from "./commands/tail.ts"
+import * as Completions from "./completions.ts"
 import { CliFailure, describe } from "./failure.ts"
-import { note, red } from "./output.ts"
+import { note } from "./output.ts"
 import * as Settings from "./settings.ts"
+import { red } from "./terminal/colour.ts"
+import { logger } from "./terminal/log.ts"
 
 const config = GlobalFlag.Setting("config")({ flag: Settings.configFlag })
 
 const root = Command.make("p2p-mes").pipe(
   Command.withDescription(
     "Peer-to-peer messaging: run a node, write and read.\n\n"
-      + "Every option --a-b is also an environment variable P2PMES_A_B and a key a-b of the TOML file that --config names."
+      + "Every option --a-b is also an environment variable P2PMES_A_B and a key a-b of the TOML file that --config names.\n\n"
+      + "Completion, for a p2p-mes in your PATH. bash: `p2p-mes --completions bash >> ~/.bashrc`; zsh: `p2p-mes --completions zsh "
+      + "> DIR/_p2p-mes`, DIR being in $fpath before compinit runs; fish: `p2p-mes --completions fish > "
+      + "~/.config/fish/completions/p2p-mes.fish`. A new shell has it."
   ),
   Command.withSubcommands([
     { group: "Start here", commands: [keygen, node, status] },
-    { group: "Messages", commands: [send, inbox, read, group, identity, whoami] },
+    { group: "Messages", commands: [send, inbox, read, tail, chat, group, identity, whoami] },
     { group: "Nodes", commands: [networkKey, verify, dump] },
-    { group: "Tests", commands: [sim] }
+    { group: "Tests", commands: [sim, bench] }
   ]),
   Command.withGlobalFlags([config])
 )
@@ -96,7 +105,7 @@ const platform = Layer.mergeAll(
 
 /** Logs never mix with results. A node says more (`commands/node.ts`). */
 const quiet = Layer.merge(
-  Logger.layer([Logger.withConsoleError(Logger.formatSimple)]),
+  Logger.layer([logger()]),
   Layer.succeed(References.MinimumLogLevel, "Warn")
 )
 
@@ -125,7 +134,7 @@ export const program = (args: ReadonlyArray<string>): Effect.Effect<void, Ended>
       platform,
       presenter,
       quiet,
-      CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+      CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, Completions.flag] })
     ]),
     Effect.catchCause(end)
   )

@@ -18,6 +18,8 @@ export interface Spec<A> {
   readonly name: string
   readonly description: string
   readonly metavar: string
+  /** All values, where they are few; for completion. */
+  readonly choices?: ReadonlyArray<string>
   readonly parse: (text: string) => Result.Result<A, string>
 }
 
@@ -33,13 +35,18 @@ export class Settings extends Context.Reference<Sources>("p2p-mes/cli/Settings",
   defaultValue: () => ({ env: {}, file: {}, fileName: "" })
 }) {}
 
-/** Names of all options, and whether they take several values. */
-const specs = new Map<string, "one" | "several">()
+type Named = Pick<Spec<never>, "name" | "metavar" | "choices">
 
-const register = <S extends { readonly name: string }>(spec: S, values: "one" | "several"): S => {
-  specs.set(spec.name, values)
+/** All options by name, and whether they take several values. */
+const specs = new Map<string, Named & { readonly values: "one" | "several" }>()
+
+const register = <S extends Named>(spec: S, values: "one" | "several"): S => {
+  specs.set(spec.name, { ...spec, values })
   return spec
 }
+
+/** What is known of the option of this name. */
+export const known = (name: string): Named | undefined => specs.get(name)
 
 const variableOf = (name: string): string => `P2PMES_${name.toUpperCase().replaceAll("-", "_")}`
 
@@ -182,7 +189,7 @@ export const load = Effect.fnUntraced(function*(args: ReadonlyArray<string>, env
   if (Result.isFailure(parsed)) return yield* usage(`${fileName} is no TOML: ${parsed.failure.message}`)
   const file = parsed.success
   for (const [key, value] of Object.entries(file)) {
-    const values = specs.get(key)
+    const values = specs.get(key)?.values
     if (values === undefined) {
       return yield* usage(`${fileName}: there is no option ${key}; known are ${[...specs.keys()].sort().join(", ")}`)
     }

@@ -7,9 +7,8 @@ import * as Semaphore from "effect/Semaphore"
 import { writeFileSync } from "node:fs"
 import type { Worker } from "node:worker_threads"
 import { type CliFailure, failure } from "./failure.ts"
-import { harmless } from "./output.ts"
+import type { Screen } from "./progress.ts"
 import * as Pool from "./sim-pool.ts"
-import type { Screen } from "./sim-screen.ts"
 import { type Run, type Series, seriesOf, type SimFlags } from "./sim-series.ts"
 import type { Order, Smaller } from "./sim-serve.ts"
 import {
@@ -23,6 +22,7 @@ import {
   progressOf,
   Totals
 } from "./sim-summary.ts"
+import { harmless } from "./terminal/harmless.ts"
 
 /** Between two looks at how far it is, ms. */
 const progressMs = 1_000
@@ -165,7 +165,7 @@ export const session = (
       interrupted: false
     }
     const { totals } = state
-    let doing = (): string => progressOf(totals, count, Date.now() - state.startedMs)
+    let doing = () => progressOf(totals, count, Date.now() - state.startedMs)
 
     const printing = Semaphore.makeUnsafe(1)
     const inOrder = Effect.gen(function*() {
@@ -214,14 +214,14 @@ export const session = (
       const each = (does: (hand: Pool.Hand) => Effect.Effect<void>) =>
         Effect.forEach(hands, does, { concurrency: "unbounded", discard: true })
       yield* Effect.forkScoped(Effect.forever(
-        Effect.andThen(Effect.suspend(() => screen.progress(doing())), Effect.sleep(progressMs))
+        Effect.andThen(Effect.suspend(() => screen.progress(...doing())), Effect.sleep(progressMs))
       ))
       yield* each(work)
       state.failed.sort((a, b) => a.outcome.run.seed - b.outcome.run.seed)
       if (flags.noShrink) return
       const tried = new Map<Failed, string>()
       const left = [...toShrink(state.failed)]
-      doing = () => `making it smaller: ${[...tried.values()].join("; ") || "…"}`
+      doing = () => [`making it smaller: ${[...tried.values()].join("; ") || "…"}`]
       yield* each(Effect.fnUntraced(function*(hand) {
         for (let next = left.shift(); next !== undefined; next = left.shift()) {
           const failed = next

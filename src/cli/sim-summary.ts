@@ -1,8 +1,10 @@
 /** What `sim` says of runs: a JSON line each, sums by profile, words for people. */
 import { profileNames } from "../testing/profiles.ts"
-import { bold, green, harmless, red } from "./output.ts"
+import { restText } from "./progress.ts"
 import type { Run } from "./sim-series.ts"
 import type { Fault, Ran } from "./sim-serve.ts"
+import { bold, green, red } from "./terminal/colour.ts"
+import { harmless } from "./terminal/harmless.ts"
 
 /** How a run went. `ran` is missing when it did not end. */
 export interface Outcome {
@@ -163,14 +165,15 @@ export class Totals {
   }
 }
 
-const barWidth = 24
-
-/** How far a series is. */
-export const progressOf = ({ done, failed }: Totals, count: number, tookMs: number): string => {
-  const filled = Math.floor((done / count) * barWidth)
-  const left = done === 0 ? "" : `, ${duration((tookMs / done) * (count - done))} left`
-  return `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${done} of ${count} seeds, ${failed} failed, `
-    + `${perMinute(done, tookMs)} a minute${left}`
+/** How far a series is: words, and the share that is done. */
+export const progressOf = (
+  { done, failed }: Totals,
+  count: number,
+  tookMs: number
+): readonly [text: string, share?: number] => {
+  const share = done / count
+  const rest = restText(share, tookMs)
+  return [`${done} of ${count} seeds, ${failed} failed, ${perMinute(done, tookMs)} a minute${rest}`, share]
 }
 
 const whenOf = ({ atMs }: Fault): string => atMs === undefined ? "" : `${(atMs / 1_000).toFixed(3)} s `

@@ -21,9 +21,11 @@ import * as GroupsLayer from "../../layers/node/groups.ts"
 import * as ViewsLayer from "../../layers/node/views.ts"
 import { Groups } from "../../services/Groups.ts"
 import { HybridClock } from "../../services/HybridClock.ts"
+import { Store } from "../../services/Store.ts"
 import { type InboxPosition, Views } from "../../services/Views.ts"
 import { type Committed, Writer } from "../../services/Writer.ts"
 import { printJson } from "../output.ts"
+import { restText, screenOf } from "../progress.ts"
 import { layerReplica, recordPages, type ReplicaOptions } from "./replica.ts"
 
 const kinds: ReadonlyArray<Kind> = ["identity", "op", "read", "message"]
@@ -116,13 +118,24 @@ export const run = (options: ReplicaOptions) =>
   Effect.suspend(() => {
     const wallMs = Date.now()
     const cutoff = Retention.cutoffMs(wallMs)
+    // on one terminal the records themselves show how far it is
+    const screen = process.stdout.isTTY === true ? undefined : screenOf(process.stderr)
     return Effect.gen(function*() {
+      const { identities, messages, ops, reads } = yield* (yield* Store).stats
+      const total = identities + messages + ops + reads
+      let records = 0
       const users = new Set<Address>()
       const chats = new Set<ChatId>()
       for (const kind of kinds) {
         yield* Stream.runForEach(
           recordPages(kind),
           Effect.fnUntraced(function*(page) {
+            records += page.length
+            if (screen !== undefined && total > 0) {
+              const share = records / total
+              const rest = restText(share, Date.now() - wallMs)
+              yield* screen.progress(`${records} of ${total} records${rest}`, share)
+            }
             for (const record of page) {
               if (Retention.isAged(record, cutoff)) continue
               note(record, users, chats)
@@ -137,6 +150,7 @@ export const run = (options: ReplicaOptions) =>
           })
         )
       }
+      if (screen !== undefined) yield* screen.progress("groups and inboxes …")
       const groups = yield* Groups
       for (const chat of [...chats].sort()) {
         const view = yield* groups.use(chat, ({ membership }) => ({
@@ -147,6 +161,7 @@ export const run = (options: ReplicaOptions) =>
       }
       for (const user of [...users].sort()) yield* dumpInbox(user)
     }).pipe(
+      Effect.ensuring(screen?.clear ?? Effect.void),
       Effect.provide(
         ViewsLayer.layer.pipe(
           Layer.provideMerge(GroupsLayer.layer),

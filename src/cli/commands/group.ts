@@ -5,8 +5,9 @@ import * as Effect from "effect/Effect"
 import type { OpTaken } from "../../client/values.ts"
 import { physicalMs } from "../../domain/hlc.ts"
 import { clientFlags, parseAddress, parseGroup, waitFlag, waitOf, withClient } from "../account.ts"
-import { bold, clockTime, excerpt, faint, print, printJson, withPrefixes } from "../output.ts"
+import { clockTime, excerpt, print, printJson, withPrefixes } from "../output.ts"
 import * as Settings from "../settings.ts"
+import { bold, faint } from "../terminal/colour.ts"
 
 const groupArgument = Argument.String("group").pipe(Argument.withDescription("The group's id"))
 const member = Argument.String("member").pipe(Argument.withDescription("An address"))

@@ -7,8 +7,9 @@ import { fromText, parseBase64, toBase64, toText } from "../../domain/bytes.ts"
 import { identityBytesMax } from "../../domain/limits.ts"
 import { clientFlags, parseAddress, waitFlag, waitOf, withClient } from "../account.ts"
 import { usage } from "../failure.ts"
-import { harmless, print, printJson, withPrefixes } from "../output.ts"
+import { print, printJson, withPrefixes } from "../output.ts"
 import * as Settings from "../settings.ts"
+import { harmless } from "../terminal/harmless.ts"
 import { readStdin } from "./messages.ts"
 
 const get = Command.make(

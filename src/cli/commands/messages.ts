@@ -11,20 +11,11 @@ import type { Address } from "../../domain/ids.ts"
 import { msgTypeMax } from "../../domain/limits.ts"
 import { clientFlags, limitFlag, parseChat, waitFlag, waitOf, withClient } from "../account.ts"
 import { failure, usage } from "../failure.ts"
-import {
-  bold,
-  clockTime,
-  excerpt,
-  faint,
-  green,
-  harmless,
-  note,
-  print,
-  printJson,
-  shortId,
-  withPrefixes
-} from "../output.ts"
+import { shortId } from "../names.ts"
+import { clockTime, excerpt, note, print, printJson, withPrefixes } from "../output.ts"
 import * as Settings from "../settings.ts"
+import { bold, faint, green } from "../terminal/colour.ts"
+import { harmless } from "../terminal/harmless.ts"
 
 const chatArgument = Argument.String("chat").pipe(
   Argument.withDescription("An address (a direct conversation) or a group's id")

@@ -43,6 +43,7 @@ export const sim = Command.make(
       name: "profile",
       metavar: "NAME",
       description: `What happens to nodes: ${Object.keys(profiles).join(", ")} (default: all, one after the other)`,
+      choices: Object.keys(profiles),
       parse: parseProfile
     }, "all" as const),
     nodes: number("nodes", "Nodes at the start, 1 to 7 (default: 3 to 7, by the seed)", 1, 7),
@@ -82,7 +83,7 @@ export const sim = Command.make(
   },
   Effect.fnUntraced(function*(flags) {
     const [{ session }, { screenOf }] = yield* Effect.promise(() =>
-      Promise.all([import("../sim-session.ts"), import("../sim-screen.ts")])
+      Promise.all([import("../sim-session.ts"), import("../progress.ts")])
     )
     yield* session(flags, screenOf(process.stderr))
   })

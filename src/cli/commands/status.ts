@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import type { NodePeers, Readiness } from "../../api/index.ts"
 import { nodeFlags, withProbe } from "../account.ts"
 import { failure } from "../failure.ts"
-import { bold, faint, green, harmless, print, printJson, red, yellow } from "../output.ts"
+import { print, printJson, span } from "../output.ts"
+import { bold, faint, green, red, yellow } from "../terminal/colour.ts"
+import { harmlessLine } from "../terminal/harmless.ts"
 
 type Peers = typeof NodePeers.Type
 type Peer = Peers["peers"][number]
@@ -30,14 +32,6 @@ const domains = ["messages", "members", "identity"] as const
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
-/** A length of time for people: in the largest unit that says enough. */
-const span = (ms: number): string => {
-  const s = Math.max(0, Math.round(ms / 1_000))
-  if (s < 120) return `${s} s`
-  if (s < 7_200) return `${Math.round(s / 60)} min`
-  return s < 172_800 ? `${Math.round(s / 3_600)} h` : `${Math.round(s / 86_400)} days`
-}
-
 const signed = (ms: number): string => `${ms > 0 ? "+" : ""}${Math.abs(ms) < 10_000 ? `${ms} ms` : `${ms / 1_000} s`}`
 
 const row = (name: string, value: string): Effect.Effect<void> => print(`${faint(name.padEnd(10))} ${value}`)
@@ -46,7 +40,7 @@ const roundText = (round: NonNullable<Peer["last_round"]>, now: number): string 
   const what = round.result === "equal"
     ? "equal"
     : round.result === "failed"
-    ? `${red("failed")}: ${harmless(round.why ?? "no reason given")}`
+    ? `${red("failed")}: ${harmlessLine(round.why ?? "no reason given")}`
     : round.result
   return `${what}, ${span(now - round.at)} ago, ${round.pulled} records came, ${round.pushed} went, `
     + `${round.bytes} bytes in ${Math.round(round.took_ms)} ms`
@@ -56,8 +50,8 @@ const peerLines = (peer: Peer, now: number): ReadonlyArray<string> => {
   const clock = peer.clock_offset_ms === undefined ? "" : `, clock ${signed(Math.round(peer.clock_offset_ms))}`
   const since = `${peer.direction} for ${span(now - peer.since)}`
   return [
-    bold(peer.peer_id),
-    `${harmless(peer.address.replace(/\/p2p\/[^/]+$/, ""))}, ${since}, ${
+    bold(harmlessLine(peer.peer_id)),
+    `${harmlessLine(peer.address.replace(/\/p2p\/[^/]+$/, ""))}, ${since}, ${
       peer.gossips ? "gossips" : yellow("no gossip")
     }${clock}`,
     peer.last_equal === undefined
@@ -73,7 +67,9 @@ const catchUpText = ({ domain, fetched, missing, peer_id, rate }: NonNullable<Pe
   const left = Math.max(0, missing - fetched)
   const percent = missing <= 0 ? "" : `, ${Math.min(100, Math.floor((fetched / missing) * 100))} %`
   const time = rate > 0 ? `, about ${span((left / rate) * 1_000)} left` : ""
-  return `${domain} from ${peer_id}: ${fetched} of ${missing} records${percent}, ${Math.round(rate)} a second${time}`
+  return `${domain} from ${harmlessLine(peer_id)}: ${fetched} of ${missing} records${percent}, ${
+    Math.round(rate)
+  } a second${time}`
 }
 
 /** The part about other nodes. `now`: the node's own time, ms. */
@@ -104,8 +100,8 @@ const printPeers = Effect.fnUntraced(function*(standing: Peers, now: number) {
 })
 
 const printReadiness = Effect.fnUntraced(function*({ problems, ready, warnings }: typeof Readiness.Type) {
-  yield* row("state", ready ? green("ready") : `${red("not ready")}: ${harmless(problems.join("; "))}`)
-  for (const warning of warnings) yield* row("warning", yellow(harmless(warning)))
+  yield* row("state", ready ? green("ready") : `${red("not ready")}: ${harmlessLine(problems.join("; "))}`)
+  for (const warning of warnings) yield* row("warning", yellow(harmlessLine(warning)))
 })
 
 export const status = Command.make(
@@ -150,9 +146,9 @@ export const status = Command.make(
     } else {
       yield* row("node", bold(peer_id))
       yield* row("api", url)
-      for (const address of addresses) yield* row("address", harmless(address))
-      if (network !== "") yield* row("network", harmless(network))
-      yield* row("version", harmless(version))
+      for (const address of addresses) yield* row("address", harmlessLine(address))
+      if (network !== "") yield* row("network", harmlessLine(network))
+      yield* row("version", harmlessLine(version))
       yield* printReadiness(readiness)
       const [messages, ops, reads, identities] = kinds.map((kind) => records[kind]!)
       yield* row("records", `${messages} messages, ${ops} group ops, ${reads} read marks, ${identities} identities`)

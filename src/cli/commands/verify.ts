@@ -15,7 +15,9 @@ import * as VerifierLayer from "../../layers/crypto/verifier.ts"
 import { Store } from "../../services/Store.ts"
 import { Verifier } from "../../services/Verifier.ts"
 import { failure } from "../failure.ts"
-import { harmless, print, printJson } from "../output.ts"
+import { print, printJson } from "../output.ts"
+import { restText, type Screen, screenOf } from "../progress.ts"
+import { harmlessLine } from "../terminal/harmless.ts"
 import { layerReplica, recordPages, type ReplicaOptions } from "./replica.ts"
 
 const kinds: ReadonlyArray<Kind> = ["identity", "op", "read", "message"]
@@ -68,11 +70,6 @@ const judge = Effect.fnUntraced(function*(page: ReadonlyArray<Record>) {
   return findings
 })
 
-const progress = (text: string): Effect.Effect<void> =>
-  Effect.sync(() => {
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
-  })
-
 type Drops = ReadonlyArray<NonNullable<Finding["drop"]>>
 
 interface Looked {
@@ -82,32 +79,37 @@ interface Looked {
 }
 
 /** Looks at everything once, and prints what is wrong as it comes. */
-const look = Effect.fnUntraced(function*(json: boolean) {
+const look = Effect.fnUntraced(function*(json: boolean, screen: Screen) {
   const store = yield* Store
   let records = 0
   let problems = 0
   const drops = new Map<string, NonNullable<Finding["drop"]>>()
   const report = Effect.fnUntraced(function*(findings: ReadonlyArray<Finding>) {
     problems += findings.length
-    if (findings.length > 0) yield* progress("")
+    if (findings.length > 0) yield* screen.clear
     for (const { drop, kind, problem, what } of findings) {
       if (drop !== undefined) drops.set(`${drop.kind} ${drop.id}`, drop)
-      yield* json ? printJson({ kind, what, problem }) : print(harmless(`${kind} ${what}: ${problem}`))
+      yield* json ? printJson({ kind, what, problem }) : print(harmlessLine(`${kind} ${what}: ${problem}`))
     }
   })
   const stats = yield* store.stats
   const total = stats.messages + stats.ops + stats.reads + stats.identities
-  yield* progress("looking at rows and indexes …")
+  yield* screen.progress("looking at rows and indexes …")
   for (const damage of yield* Effect.forEach(kinds, store.inspect, { concurrency: inspectionsMax })) {
     yield* report(damage.map(({ kind, message, what }) => ({ kind, what, problem: message })))
   }
+  const startedMs = Date.now()
   for (const kind of kinds) {
     yield* Stream.runForEach(
       recordPages(kind),
       Effect.fnUntraced(function*(page) {
         records += page.length
         yield* report(yield* judge(page))
-        yield* progress(`signatures: ${records} of ${total} records`)
+        const share = total === 0 ? 1 : records / total
+        yield* screen.progress(
+          `signatures: ${records} of ${total} records${restText(share, Date.now() - startedMs)}`,
+          share
+        )
       })
     ).pipe(
       // a row that cannot be read hides those behind it, but not the other kinds
@@ -117,7 +119,7 @@ const look = Effect.fnUntraced(function*(json: boolean) {
       )
     )
   }
-  yield* progress("")
+  yield* screen.clear
   const looked: Looked = { records, problems, drops: [...drops.values()] }
   return looked
 })
@@ -134,11 +136,11 @@ const counted = (dropped: { readonly [K in Kind]: number }): string => {
   return some.map((kind) => `${dropped[kind]} ${names[kind][dropped[kind] === 1 ? 0 : 1]}`).join(", ")
 }
 
-const repair = Effect.fnUntraced(function*(drops: Drops, json: boolean) {
+const repair = Effect.fnUntraced(function*(drops: Drops, json: boolean, screen: Screen) {
   const store = yield* Store
-  yield* progress("making everything derived anew …")
+  yield* screen.progress("making everything derived anew …")
   const dropped = yield* store.repair(drops)
-  yield* progress("")
+  yield* screen.clear
   if (json) return yield* printJson({ dropped })
   const what = counted(dropped)
   const isOne = kinds.reduce((sum, kind) => sum + dropped[kind], 0) === 1
@@ -153,17 +155,18 @@ const repair = Effect.fnUntraced(function*(drops: Drops, json: boolean) {
 
 export const run = (options: ReplicaOptions & { readonly repair: boolean; readonly json: boolean }) =>
   Effect.gen(function*() {
-    let looked = yield* look(options.json)
+    const screen = screenOf(process.stderr)
+    let looked = yield* look(options.json, screen)
     const nothing = options.repair && looked.problems === 0 ? ": nothing to repair" : ""
     for (let turn = 0; options.repair && looked.problems > 0 && turn < turnsMax; turn++) {
-      yield* repair(looked.drops, options.json).pipe(
+      yield* repair(looked.drops, options.json, screen).pipe(
         Effect.catchTag("StoreError", ({ message }) =>
           failure(
             `${options.data} cannot be repaired: ${message}; restore a backup, or move messages.sqlite away and let peers bring`
               + " everything"
           ))
       )
-      looked = yield* look(options.json)
+      looked = yield* look(options.json, screen)
     }
     const { problems, records } = looked
     if (problems > 0) {
