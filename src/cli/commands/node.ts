@@ -10,13 +10,17 @@ import { defaultIngestLimits as limits } from "../../domain/limits.ts"
 import { NetworkReady } from "../../layers/network/ready.ts"
 import { Network } from "../../services/Network.ts"
 import { NodeKey } from "../../services/NodeKey.ts"
+import { Sync } from "../../services/Sync.ts"
 import { jsonFlag } from "../account.ts"
 import * as Defaults from "../defaults.ts"
 import { drainsOnSignal } from "../exit.ts"
 import * as Multiaddrs from "../multiaddrs.ts"
 import * as NetworkKey from "../network-key.ts"
-import { bold, note, print, printJson } from "../output.ts"
+import { note, print, printJson, span } from "../output.ts"
+import { type Screen, screenOf } from "../progress.ts"
 import * as Settings from "../settings.ts"
+import { bold } from "../terminal/colour.ts"
+import { logger as terminalLogger } from "../terminal/log.ts"
 
 export const dataFlag = Settings.optionOr({
   name: "data",
@@ -47,7 +51,7 @@ const limit = (name: string, description: string, standard: number) =>
   }, standard)
 
 /** One line once the API answers and the network listens. A network that cannot start ends the node. */
-const announce = (json: boolean) =>
+const announce = (json: boolean, screen: Screen) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { HttpServer } = yield* Effect.promise(() => import("effect/http"))
     const { address } = yield* HttpServer.HttpServer
@@ -55,6 +59,7 @@ const announce = (json: boolean) =>
     const api = HttpServer.formatAddress(address).replace(/\/$/, "")
     yield* (yield* NetworkReady).ready
     const multiaddrs = (yield* Network).addresses()
+    yield* screen.clear
     if (json) return yield* printJson({ peer_id: id, api, addresses: multiaddrs })
     yield* print([bold(id), api, ...multiaddrs].join(" "))
     if (process.stderr.isTTY) {
@@ -64,14 +69,35 @@ const announce = (json: boolean) =>
     }
   }))
 
+/** Between two looks how far a catch-up is, ms. */
+const lookMs = 1_000
+
+/** On a terminal: how far the node is with fetching what it missed. */
+const showCatchUp = (screen: Screen) =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    if (!process.stderr.isTTY) return
+    const sync = yield* Sync
+    const look = Effect.suspend(() => {
+      const now = sync.catchUp()
+      if (now === undefined) return screen.clear
+      const { domain, fetched, missing, peer, rate } = now
+      const left = rate > 0 ? `, ${span((Math.max(0, missing - fetched) / rate) * 1_000)} left` : ""
+      return screen.progress(
+        `catching up, ${domain} from …${peer.slice(-6)}: ${fetched} of ${missing} records${left}`,
+        missing > 0 ? fetched / missing : 1
+      )
+    })
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(look, Effect.sleep(lookMs))))
+  }))
+
 /** Logs go to stderr: stdout has the one line that says the node is ready. */
-const logger = (json: boolean) =>
+const logger = (json: boolean, screen: Screen) =>
   Layer.merge(
     Logger.layer([
       json
         ? Logger.withConsoleError(Logger.formatJson)
         : process.stderr.isTTY
-        ? Logger.withConsoleError(Logger.formatSimple)
+        ? terminalLogger(screen.clear)
         : Logger.withConsoleError(Logger.formatLogFmt)
     ]),
     Layer.succeed(References.MinimumLogLevel, "Info")
@@ -118,6 +144,8 @@ export const node = Command.make(
     userRate: limit("user-rate", "Requests a second that a user may make, on average", limits.userRequestsPerSecond),
     userBurst: limit("user-burst", "Requests that a user may make at once", limits.userRequestsBurst),
     inFlight: limit("max-in-flight", "Requests under way at once, then 503", limits.inFlightMax),
+    streams: limit("max-streams", "Streams of events open at once, then 503", limits.streamsMax),
+    userStreams: limit("max-user-streams", "Streams of events that a user may have open", limits.userStreamsMax),
     bodyBytes: limit("max-body", "Bytes of a request's body, then 413", limits.bodyBytesMax),
     groupMembers: limit("max-members", "Members of a group", limits.groupMembersMax),
     queue: limit("max-queue", "Records accepted and not yet committed, then 503", limits.queueRecordsMax),
@@ -145,15 +173,18 @@ export const node = Command.make(
         userRequestsPerSecond: flags.userRate,
         userRequestsBurst: flags.userBurst,
         inFlightMax: flags.inFlight,
+        streamsMax: flags.streams,
+        userStreamsMax: flags.userStreams,
         bodyBytesMax: flags.bodyBytes,
         groupMembersMax: flags.groupMembers,
         queueRecordsMax: flags.queue
       }
     })
-    return yield* announce(flags.json).pipe(
+    const screen = screenOf(process.stderr)
+    return yield* Layer.merge(announce(flags.json, screen), showCatchUp(screen)).pipe(
       Layer.provide(running),
       Layer.launch,
-      Effect.provide(logger(flags.json))
+      Effect.provide(logger(flags.json, screen))
     )
   })
 ).pipe(

@@ -10,6 +10,7 @@ const disk = Metric.gauge("p2p_mes_disk_bytes", { description: "Size of the data
 const built = Metric.gauge("p2p_mes_trees_built_ratio", { description: "Share of the Merkle trees that is built" })
 const inTree = Metric.gauge("p2p_mes_tree_records", { description: "Records in a Merkle tree, by domain" })
 const memory = Metric.gauge("p2p_mes_resident_bytes", { description: "Memory of the process" })
+const started = Metric.gauge("p2p_mes_started_seconds", { description: "When the node began, seconds since 1970" })
 const gossiping = Metric.gauge("p2p_mes_gossip_peers", { description: "Connected peers that take part in gossip" })
 const sinceEqual = Metric.gauge("p2p_mes_seconds_since_equal", {
   description: "How long ago roots were last equal with the peer for which that is longest; 0 without peers"
@@ -41,6 +42,7 @@ export const ofNode = Effect.fnUntraced(function*(
     readonly trees: number
     readonly residentBytes: number
     readonly nowMs: number
+    readonly startedMs: number
   }
 ) {
   const { catch_up, peers, records } = standing.peers
@@ -49,6 +51,7 @@ export const ofNode = Effect.fnUntraced(function*(
   }
   yield* Metric.update(built, standing.trees)
   yield* Metric.update(memory, standing.residentBytes)
+  yield* Metric.update(started, standing.startedMs / 1_000)
   yield* Metric.update(gossiping, peers.filter((peer) => peer.gossips).length)
   yield* Metric.update(sinceEqual, unequalMs(peers, standing.nowMs) / 1_000)
   yield* Metric.update(fetched, catch_up?.fetched ?? 0)

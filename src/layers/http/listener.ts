@@ -62,24 +62,26 @@ export const layer = (server: FirstServer) =>
     const scope = yield* Effect.scope
     const fork = Effect.runForkWith(yield* Effect.context<never>())
 
-    const end = (response: ServerResponse, exit: Exit.Exit<Answer>): void => {
+    const end = (response: ServerResponse, exit: Exit.Exit<Answer>, begunMs: number): void => {
       inFlight.leave()
+      const tookMs = performance.now() - begunMs
       if (Exit.isSuccess(exit)) {
-        metrics.answered(exit.value.status)
+        metrics.answered(exit.value.status, tookMs)
         return write(response, exit.value)
       }
       const isDefect = !Cause.hasInterruptsOnly(exit.cause)
       if (isDefect) {
         // a mistake of this program: the caller gets an empty 500, and the operator must learn why
-        metrics.answered(500)
+        metrics.answered(500, tookMs)
         fork(Effect.logError("a request failed by a defect", exit.cause))
       }
       if (!response.destroyed) response.writeHead(isDefect ? 500 : 503, ["content-length", "0", ...corsHeaders]).end()
     }
 
     const run = (response: ServerResponse, answer: Effect.Effect<Answer>): void => {
+      const begunMs = performance.now()
       const fiber = Fiber.runIn(fork(answer), scope)
-      fiber.addObserver((exit) => end(response, exit))
+      fiber.addObserver((exit) => end(response, exit, begunMs))
       if (fiber.pollUnsafe() !== undefined) return
       response.on("close", () => {
         if (!response.writableEnded) fiber.interruptUnsafe(undefined, ClientAbort.annotation)

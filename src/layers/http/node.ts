@@ -106,7 +106,8 @@ export const layer = (options: NodeOptions) =>
           peers: yield* peers,
           trees: trees.built(),
           residentBytes: process.memoryUsage.rss(),
-          nowMs: clock.wall()
+          nowMs: clock.wall(),
+          startedMs
         })
         yield* Gauges.ofStore(yield* stats)
       })

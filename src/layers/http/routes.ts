@@ -172,14 +172,17 @@ export const layerCounted = HttpRouter.middleware(
   Effect.map(
     Metrics.make,
     (metrics) => (httpEffect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>) =>
-      httpEffect.pipe(
-        Effect.tap((response) => Effect.sync(() => metrics.answered(response.status))),
-        // a mistake of this program: the caller gets an empty 500, and the operator must learn why
-        Effect.tapDefect((defect) => {
-          metrics.answered(500)
-          return Effect.logError("a request failed by a defect", defect)
-        })
-      )
+      Effect.suspend(() => {
+        const begunMs = performance.now()
+        return httpEffect.pipe(
+          Effect.tap((response) => Effect.sync(() => metrics.answered(response.status, performance.now() - begunMs))),
+          // a mistake of this program: the caller gets an empty 500, and the operator must learn why
+          Effect.tapDefect((defect) => {
+            metrics.answered(500, performance.now() - begunMs)
+            return Effect.logError("a request failed by a defect", defect)
+          })
+        )
+      })
   ),
   { global: true }
 )

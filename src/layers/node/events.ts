@@ -46,6 +46,7 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
 
       const audience = new Audience()
       let open = 0
+      metrics.streams(open)
       const floor = () => Retention.firstKept(Retention.cutoffMs(clock.wall()))
 
       // before the store is asked where it stands: nothing is committed unheard in between
@@ -273,11 +274,14 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
           }),
         end,
         stream: (user, resume) =>
-          Stream.fromPull(Effect.map(opened(user), ({ listener, stream }) =>
-            Reader.make(source, listener, stream, resume))).pipe(
-              Stream.scoped,
-              Stream.catch((error) => Stream.fromEffectDrain(Effect.logWarning("a stream of events ended", error.message)))
+          Stream.fromPull(
+            Effect.map(opened(user), ({ listener, stream }) => Reader.make(source, listener, stream, resume))
+          ).pipe(
+            Stream.scoped,
+            Stream.catch((error) =>
+              Stream.fromEffectDrain(Effect.logWarning("a stream of events ended", error.message))
             )
+          )
       })
     })
   )

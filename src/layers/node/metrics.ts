@@ -32,6 +32,10 @@ const requests = counter(
   "p2p_mes_http_requests_total",
   "Answers, by status class"
 )
+const answerMs = Metric.histogram("p2p_mes_http_milliseconds", {
+  description: "From a request to its answer; a stream counts until it begins",
+  boundaries: [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000]
+})
 const inFlight = Metric.gauge("p2p_mes_http_in_flight", { description: "Requests under way" })
 
 export const make = Effect.gen(function*() {
@@ -49,7 +53,10 @@ export const make = Effect.gen(function*() {
     },
     failed: () => failures.updateUnsafe(1, context),
     refused: labelled(refused, "reason", context),
-    answered: (status: number) => countAnswered(`${Math.trunc(status / 100)}xx`),
+    answered: (status: number, ms: number) => {
+      countAnswered(`${Math.trunc(status / 100)}xx`)
+      answerMs.updateUnsafe(ms, context)
+    },
     inFlight: (count: number) => inFlight.updateUnsafe(count, context)
   }
 })
