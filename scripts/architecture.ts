@@ -63,7 +63,8 @@ const walk = (node: Node, visit: (node: Node) => void): void => {
   for (const [, child] of children(node)) walk(child, visit)
 }
 
-const parse = (source: Source): Node => parseAst(source.text, { lang: source.path.endsWith("x") ? "tsx" : "ts" }) as unknown as Node
+const parse = (source: Source): Node =>
+  parseAst(source.text, { lang: source.path.endsWith("x") ? "tsx" : "ts" }) as unknown as Node
 
 const at = (source: Source, node: Node): string =>
   `${source.path}:${source.text.slice(0, node.start).split("\n").length}`

@@ -1,6 +1,6 @@
 /**
- * Builds dist/, what the npm package ships: its modules, for Node does not strip types under node_modules, and its
- * command line in a bundle.
+ * Builds dist/, what the npm package ships: its modules, for Node does not strip types under node_modules, its command
+ * line in a bundle, and its pages.
  *
  * The compiler rewrites the endings of relative imports, but not of `new URL("./x.worker.ts", import.meta.url)`, which
  * is how a worker thread is named: that is done here, and a URL that then leads nowhere fails the build.
@@ -9,6 +9,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { bundle } from "./bundle.ts"
+import { buildWeb } from "./web.ts"
 
 const workerUrl = /new URL\(\s*"(\.{1,2}\/[^"]+)\.ts"/g
 
@@ -25,3 +26,4 @@ for (const file of globSync("dist/**/*.js")) {
 }
 
 await bundle()
+await buildWeb()

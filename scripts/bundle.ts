@@ -2,44 +2,32 @@
  * Bundles the command line into dist/program/: a node loads some thousand modules, and finding, reading and stripping
  * them one by one takes longer than all else it does at its start, and twice the memory. `bin/p2p-mes.mjs` starts it.
  *
- *     node scripts/bundle.ts      makes it anew when the sources or the dependencies have changed since
+ *     node scripts/bundle.ts      makes it, and the pages (`web.ts`), anew when what they are made of has changed
  *
  * In a checkout a bundle counts only while the {@link key} beside it is that of the sources: an old one is never run.
  */
-import { existsSync, globSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { filesBelow, holds, keyOf, root } from "./freshness.ts"
+import { licences } from "./licences.ts"
+import * as Web from "./web.ts"
 
-const root = join(import.meta.dirname, "..")
 const folder = join(root, "dist", "program")
 const keyFile = join(folder, "key")
 /** How a thread's program is named; after bundling all of them lie beside the files that name them. */
 const workerUrl = /new URL\("\.{1,2}\/(?:[^"]*\/)?([^"/]+\.worker)\.ts", import\.meta\.url\)/g
 
-/** What a bundle is made of: each source, the versions of what they import, and this file, by size and time of change. */
-export const key = (): string => {
-  const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts")).map((path) => join("src", path)).sort()
-  return [...sources, "package.json", "package-lock.json", "tsconfig.json", "scripts/bundle.ts"].map((path) => {
-    const found = statSync(join(root, path), { throwIfNoEntry: false })
-    return `${path} ${found?.size ?? "missing"} ${found?.mtimeMs ?? ""}\n`
-  }).join("")
-}
+const webSources = join("src", "web")
 
-export const isFresh = (): boolean => existsSync(keyFile) && readFileSync(keyFile, "utf8") === key()
+/** What a bundle is made of: each source, the versions of what they import, and this file. */
+const key = (): string =>
+  keyOf([
+    ...filesBelow("src").filter((path) => path.endsWith(".ts") && !path.startsWith(webSources)),
+    "scripts/bundle.ts",
+    "scripts/licences.ts"
+  ])
 
-/** The licences of the packages that the files come from, each text once: they ask to be told where they are copied. */
-const licences = (files: ReadonlyArray<string>): string => {
-  const packages = new Set(files.map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]))
-  const named = new Map<string, Array<string>>()
-  for (const path of [...packages].filter((each) => each !== undefined).sort()) {
-    const { license, name, version } = JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"))
-    const texts = globSync("{LICEN[CS]E,licen[cs]e}*", { cwd: join(root, path) }).sort()
-      .map((file) => readFileSync(join(root, path, file), "utf8").trim())
-    const text = texts.length === 0 ? String(license) : texts.join("\n\n")
-    named.set(text, [...(named.get(text) ?? []), `${name} ${version}`])
-  }
-  return [...named].map(([text, names]) => `${names.join("\n")}\n\n${text}\n`).join(`\n${"=".repeat(80)}\n\n`)
-}
+export const isFresh = (): boolean => holds(keyFile, key())
 
 export const bundle = async (): Promise<void> => {
   const { build } = await import("esbuild")
@@ -83,7 +71,13 @@ export const bundle = async (): Promise<void> => {
 /** Of the development dependencies, so an installation may lack it. */
 const hasEsbuild = (): boolean => existsSync(join(root, "node_modules", "esbuild"))
 
-if (import.meta.main && !isFresh()) {
-  if (hasEsbuild()) await bundle()
-  else process.stderr.write("esbuild is not installed: without a bundle a start takes about a second longer\n")
+if (import.meta.main && !(isFresh() && Web.isFresh())) {
+  if (hasEsbuild()) {
+    if (!isFresh()) await bundle()
+    if (!Web.isFresh()) await Web.buildWeb()
+  } else {
+    process.stderr.write(
+      "esbuild is not installed: without a bundle a start takes about a second longer, and there are no pages\n"
+    )
+  }
 }

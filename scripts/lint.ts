@@ -8,6 +8,7 @@ import { join } from "node:path"
 
 const checks: ReadonlyArray<readonly [name: string, ...command: ReadonlyArray<string>]> = [
   ["types", "tsc", "-p", "tsconfig.json"],
+  ["types of the pages", "tsc", "-p", "src/web"],
   ["effect", "effect-tsgo", "diagnostics", "--project", "tsconfig.json", "--strict", "--format", "text"],
   ["oxlint", "oxlint", "--deny-warnings", "--report-unused-disable-directives"],
   ["format", "dprint", "check"],

@@ -81,71 +81,79 @@ const accepted = (node: Running, who: User, request: Parameters<typeof call>[2])
   })
 
 describe("GET /events", () => {
-  it.live("tells each kind of event in the form of its schema, and resumes behind any of them, also after a restart", () =>
-    Effect.gen(function*() {
-      const dataDir = yield* temporaryDirectory
-      const first = yield* Scope.make()
-      const node = yield* start({ dataDir }).pipe(Scope.provide(first))
-      const stream = yield* open(node, bob)
-      assert.strictEqual(stream.response.headers.get("content-type"), "text/event-stream")
-      yield* stream.until(1)
-      assert.match(stream.seen[0]!.id!, /^[0-9a-f]{16}-0$/)
+  it.live(
+    "tells each kind of event in the form of its schema, and resumes behind any of them, also after a restart",
+    () =>
+      Effect.gen(function*() {
+        const dataDir = yield* temporaryDirectory
+        const first = yield* Scope.make()
+        const node = yield* start({ dataDir }).pipe(Scope.provide(first))
+        const stream = yield* open(node, bob)
+        assert.strictEqual(stream.response.headers.get("content-type"), "text/event-stream")
+        yield* stream.until(1)
+        assert.match(stream.seen[0]!.id!, /^[0-9a-f]{16}-0$/)
 
-      const sent = yield* accepted(node, alice, dm(alice, bob, { content: "zwölf\n\ndata: Boxkämpfer", control: "AAE=" }))
-      yield* accepted(node, alice, mark(alice, sent.chat_id.slice(2), `/dialogs/0x${bob.address}/messages`, sent.hlc))
-      yield* accepted(node, alice, identity(alice, "AQI="))
-      const { chatId, create } = newGroup(node, alice, 9, { targets: [bob.address], title: "us" })
-      yield* accepted(node, alice, create)
-      yield* accepted(node, alice, groupMessage(alice, chatId, { content: "hello all" }))
-      const add = op(node, alice, chatId, { op: "add", targets: [carol.address], role: "admin" })
-      yield* accepted(node, alice, add)
-      yield* accepted(node, alice, op(node, alice, chatId, { op: "remove", targets: [bob.address] }))
-      yield* accepted(node, alice, groupMessage(alice, chatId, { content: "without bob" }))
-      yield* accepted(node, bob, dm(bob, bob, { content: "to myself" }))
-      const seen = yield* stream.until(9)
+        const sent = yield* accepted(
+          node,
+          alice,
+          dm(alice, bob, { content: "zwölf\n\ndata: Boxkämpfer", control: "AAE=" })
+        )
+        yield* accepted(node, alice, mark(alice, sent.chat_id.slice(2), `/dialogs/0x${bob.address}/messages`, sent.hlc))
+        yield* accepted(node, alice, identity(alice, "AQI="))
+        const { chatId, create } = newGroup(node, alice, 9, { targets: [bob.address], title: "us" })
+        yield* accepted(node, alice, create)
+        yield* accepted(node, alice, groupMessage(alice, chatId, { content: "hello all" }))
+        const add = op(node, alice, chatId, { op: "add", targets: [carol.address], role: "admin" })
+        yield* accepted(node, alice, add)
+        yield* accepted(node, alice, op(node, alice, chatId, { op: "remove", targets: [bob.address] }))
+        yield* accepted(node, alice, groupMessage(alice, chatId, { content: "without bob" }))
+        yield* accepted(node, bob, dm(bob, bob, { content: "to myself" }))
+        const seen = yield* stream.until(9)
 
-      assert.deepStrictEqual(seen.slice(1).map(({ name }) => name), [
-        "message",
-        "read",
-        "identity",
-        "membership",
-        "message",
-        "membership",
-        "membership",
-        "message"
-      ])
-      for (const { data, name } of seen.slice(1)) {
-        const schema = eventSchemas[name as keyof typeof eventSchemas]
-        // strictly: no key that the schema does not have
-        yield* Schema.decodeUnknownEffect(schema as never, { onExcessProperty: "error" })(data as never)
-      }
-      assert.deepInclude(seen[1]!.data, { kind: "dm", peer: `0x${alice.address}` })
-      assert.deepInclude(seen[1]!.data.message, { msg_id: sent.msg_id, content: "zwölf\n\ndata: Boxkämpfer" })
-      assert.deepInclude(seen[2]!.data, { reader: `0x${alice.address}`, peer: `0x${alice.address}`, up_to: sent.hlc })
-      assert.deepInclude(seen[4]!.data, { op: "create", title: "us", targets: [`0x${bob.address}`] })
-      assert.deepInclude(seen[5]!.data, { kind: "group" })
-      assert.notProperty(seen[5]!.data, "peer")
-      assert.deepInclude(seen[6]!.data, { op: "add", role: "admin" })
-      assert.deepInclude(seen[8]!.data, { kind: "dm", peer: `0x${bob.address}` })
-
-      // each from every place; of the group bob is told no more than that he was put out
-      const restOf = (from: number) =>
-        seen.slice(from + 1).filter(({ data, name }) => name === "message" ? data.kind === "dm" : true)
-          .filter(({ data, name }) => name !== "membership" || data.op === "remove")
-      const check = Effect.fnUntraced(function*(node: Running) {
-        for (const [i, { id }] of seen.entries()) {
-          const again = yield* open(node, bob, id!)
-          const rest = restOf(i)
-          const came = (yield* again.until(rest.length + 1)).filter(({ name }) => name !== undefined)
-          assert.deepStrictEqual(came, rest)
+        assert.deepStrictEqual(seen.slice(1).map(({ name }) => name), [
+          "message",
+          "read",
+          "identity",
+          "membership",
+          "message",
+          "membership",
+          "membership",
+          "message"
+        ])
+        for (const { data, name } of seen.slice(1)) {
+          const schema = eventSchemas[name as keyof typeof eventSchemas]
+          // strictly: no key that the schema does not have
+          Schema.decodeUnknownSync(schema as Schema.Codec<unknown, unknown>, { onExcessProperty: "error" })(data)
         }
-      })
-      yield* check(node).pipe(Effect.scoped)
-      yield* Scope.close(first, yield* Effect.exit(Effect.void))
-      yield* stream.until(100)
-      assert.isTrue(stream.isEnded(), "a stream outlived its node")
-      yield* check(yield* start({ dataDir })).pipe(Effect.scoped)
-    }).pipe(Effect.scoped), 60_000)
+        assert.deepInclude(seen[1]!.data, { kind: "dm", peer: `0x${alice.address}` })
+        assert.deepInclude(seen[1]!.data.message, { msg_id: sent.msg_id, content: "zwölf\n\ndata: Boxkämpfer" })
+        assert.deepInclude(seen[2]!.data, { reader: `0x${alice.address}`, peer: `0x${alice.address}`, up_to: sent.hlc })
+        assert.deepInclude(seen[4]!.data, { op: "create", title: "us", targets: [`0x${bob.address}`] })
+        assert.deepInclude(seen[5]!.data, { kind: "group" })
+        assert.notProperty(seen[5]!.data, "peer")
+        assert.deepInclude(seen[6]!.data, { op: "add", role: "admin" })
+        assert.deepInclude(seen[8]!.data, { kind: "dm", peer: `0x${bob.address}` })
+
+        // each from every place; of the group bob is told no more than that he was put out
+        const restOf = (from: number) =>
+          seen.slice(from + 1).filter(({ data, name }) => name === "message" ? data.kind === "dm" : true)
+            .filter(({ data, name }) => name !== "membership" || data.op === "remove")
+        const check = Effect.fnUntraced(function*(node: Running) {
+          for (const [i, { id }] of seen.entries()) {
+            const again = yield* open(node, bob, id!)
+            const rest = restOf(i)
+            const came = (yield* again.until(rest.length + 1)).filter(({ name }) => name !== undefined)
+            assert.deepStrictEqual(came, rest)
+          }
+        })
+        yield* check(node).pipe(Effect.scoped)
+        yield* Scope.close(first, yield* Effect.exit(Effect.void))
+        yield* stream.until(100)
+        assert.isTrue(stream.isEnded(), "a stream outlived its node")
+        yield* check(yield* start({ dataDir })).pipe(Effect.scoped)
+      }).pipe(Effect.scoped),
+    60_000
+  )
 
   it.live("resets who comes with an id of another node, or with none that is one", () =>
     Effect.gen(function*() {

@@ -41,10 +41,11 @@ const membershipOf = (op: Op) => ({
   hlc: Hlc.toText(op.hlc)
 })
 
-const placeOf = (peer: Address | undefined) => peer === undefined ? { kind: "group" } : { kind: "dm", peer: `0x${peer}` }
+const placeOf = (peer: Address | undefined) =>
+  peer === undefined ? { kind: "group" } : { kind: "dm", peer: `0x${peer}` }
 
 /** The data of an event: one line of JSON. */
-export const dataOf = (event: Event): string => {
+const dataOf = (event: Event): string => {
   switch (event.type) {
     case "message":
       return `${JSON.stringify(placeOf(event.peer)).slice(0, -1)},"message":${messageJson(event.message)}}`

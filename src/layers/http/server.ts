@@ -1,10 +1,12 @@
-/** The node's own HTTP server. */
+/** The node's own HTTP server: the API and the pages. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Draining from "./draining.ts"
+import * as Lateness from "./lateness.ts"
 import * as Listener from "./listener.ts"
+import { layerPages } from "./pages.ts"
 import { layerCors, layerCounted, layerNotFound, layerRoutes, type RoutesOptions } from "./routes.ts"
 
 /** A whole request must have come by then, so that slow senders do not pile up. */
@@ -18,7 +20,7 @@ export interface ServerOptions extends RoutesOptions {
   readonly port: number
 }
 
-/** Serves the API on `host:port`; `HttpServer` tells where it listens. */
+/** Serves the API and the pages on `host:port`; `HttpServer` tells where it listens. */
 export const layer = (options: ServerOptions) =>
   Layer.unwrap(Effect.sync(() => {
     const server = new Listener.FirstServer({
@@ -29,7 +31,7 @@ export const layer = (options: ServerOptions) =>
     })
     const app = Listener.layer(server).pipe(Layer.provideMerge(layerRoutes(options)))
     return HttpRouter.serve(
-      Layer.mergeAll(app, layerNotFound, layerCors, layerCounted),
+      Layer.mergeAll(app, layerPages, Lateness.layer, layerNotFound, layerCors, layerCounted),
       { disableLogger: true, disableListenLog: true }
     ).pipe(
       Draining.layer,
