@@ -6,9 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { type AddressInfo, connect, createServer } from "node:net"
 import { Chat, NodeClient, Signer } from "../../src/client/index.ts"
-import { nodeProcess } from "../integration/processes.ts"
 import { layer, until, watch } from "../http/events-watch.ts"
 import { temporaryDirectory, user } from "../http/fixture.ts"
+import { nodeProcess } from "./processes.ts"
 
 const [alice, bob] = [user(1), user(2)]
 

@@ -1,100 +1,21 @@
 /** What users are told as it happens: everything once, in order, however often they come back (FAILURES 5, 16). */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, References, Stream } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as Hlc from "../../src/domain/hlc.ts"
 import type { Address, ChatId } from "../../src/domain/ids.ts"
 import { defaultIngestLimits } from "../../src/domain/limits.ts"
 import { opTypes, type Record } from "../../src/domain/record.ts"
 import { waitingMax } from "../../src/layers/node/event-buffer.ts"
-import { Acceptor } from "../../src/services/Acceptor.ts"
 import { type EventId, Events, type Told } from "../../src/services/Events.ts"
-import { Groups } from "../../src/services/Groups.ts"
 import { Store } from "../../src/services/Store.ts"
-import { Writer } from "../../src/services/Writer.ts"
 import { ModelFolds } from "../../src/testing/model/fold.ts"
 import { ModelViews } from "../../src/testing/model/views.ts"
 import { Dice, Seed } from "../domain/records.ts"
+import { caughtUp, eventsOf, groupOf, listen, nameOf, quiet, take, tells } from "./events-listening.ts"
 import { services, steering } from "./harness.ts"
 import { others, reader, World, worldOf } from "./world.ts"
 
 const [other, second] = others as [Address, Address]
-
-/** Takes a record in as if a peer had brought it and it had been judged; done when it is committed. */
-const take = Effect.fnUntraced(function*(record: Record) {
-  const groups = yield* Groups
-  const acceptor = yield* Acceptor
-  const writer = yield* Writer
-  const step = (group?: Parameters<typeof acceptor.step>[0]) => acceptor.step(group, (accept) => accept(record))
-  const accepted = record.kind === "op" ? yield* groups.use(record.chatId, step) : step()
-  yield* Effect.fromResult(accepted)
-  yield* writer.committed(writer.last())
-})
-
-/** An open stream, read as fast as it comes. */
-const listen = Effect.fnUntraced(function*(user: Address, resume?: EventId | "unknown") {
-  const told: Array<Told> = []
-  const waiting = new Set<() => void>()
-  const begun = yield* Deferred.make<void>()
-  const events = yield* Events
-  const fiber = yield* Effect.forkScoped(Stream.runForEach(events.stream(user, resume), (each) => {
-    told.push(each)
-    for (const look of waiting) look()
-    return Deferred.succeed(begun, undefined)
-  }))
-  yield* Deferred.await(begun)
-  /** Waits until something was told that `f` finds. */
-  const until = (f: (told: Told) => boolean) =>
-    Effect.callback<void>((resume) => {
-      const look = () => {
-        if (!told.some(f)) return
-        waiting.delete(look)
-        resume(Effect.void)
-      }
-      waiting.add(look)
-      look()
-    }).pipe(Effect.timeout(10_000))
-  return { told, until, fiber }
-})
-type Listening = Effect.Success<ReturnType<typeof listen>>
-
-const tells = (record: Record) => ({ event }: Told): boolean =>
-  (event?.type === "message" && event.message.id === record.id) ||
-  (event?.type === "membership" && event.op.id === record.id)
-
-/** Waits until everything that was committed is told: a direct message comes after it. */
-const caughtUp = Effect.fnUntraced(function*(world: World, { until }: Listening, tick = 50) {
-  const sign = world.message(other, other, tick)
-  yield* take(sign)
-  yield* until(tells(sign))
-})
-
-const nameOf = ({ event }: Told): string => {
-  switch (event?.type) {
-    case undefined:
-      return "place"
-    case "message":
-      return `message ${event.message.id} ${event.peer ?? ""}`
-    case "membership":
-      return `membership ${event.op.id}`
-    case "read":
-      return `read ${event.read.id}`
-    case "identity":
-      return `identity ${event.identity.id}`
-    case "reset":
-      return `reset ${event.reason}`
-  }
-}
-
-const eventsOf = (told: ReadonlyArray<Told>): ReadonlyArray<string> =>
-  told.filter(({ event }) => event !== undefined).map(nameOf)
-
-const groupOf = ({ event }: Told): ChatId | undefined => {
-  if (event?.type === "message") return event.peer === undefined ? event.message.chatId : undefined
-  if (event?.type === "read") return event.peer === undefined ? event.read.chatId : undefined
-  return event?.type === "membership" ? event.op.chatId : undefined
-}
-
-const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
 /** Resumes at a place and reads to the end. */
 const resumed = Effect.fnUntraced(function*(id: EventId, last: EventId) {
@@ -255,10 +176,12 @@ describe("a stream of events", () => {
     const world = new World()
     const [, , third, stranger] = others as [Address, Address, Address, Address]
     return Effect.gen(function*() {
-      for (const record of [
-        world.message(second, second, 1),
-        world.op(0, 1, { op: opTypes.create, targets: [second, third] })
-      ]) yield* take(record)
+      for (
+        const record of [
+          world.message(second, second, 1),
+          world.op(0, 1, { op: opTypes.create, targets: [second, third] })
+        ]
+      ) yield* take(record)
       const [dm, member, none] = [yield* listen(reader), yield* listen(third), yield* listen(stranger)]
       const own = yield* listen(second)
       const identity: Record = {

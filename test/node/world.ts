@@ -6,7 +6,7 @@ import { noble } from "../../src/layers/crypto/hashes.ts"
 import type { Dice } from "../domain/records.ts"
 
 const node = "12D3KooWGzh8mCmvhYkjQg5gqLhQSnRy4bRkFkLhrTfAwB3VwF4c" as Ids.NodeId
-export const user = (n: number) => n.toString(16).padStart(40, "0") as Ids.Address
+const user = (n: number) => n.toString(16).padStart(40, "0") as Ids.Address
 export const reader = user(1)
 export const others = [2, 3, 4, 5].map(user)
 

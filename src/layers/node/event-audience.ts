@@ -35,7 +35,7 @@ export const readMark = (read: Read, user: Address): Event => ({
 })
 
 /** Whether `op` itself put `user` out of the group. */
-export const putsOut = (op: Op, user: Address): boolean =>
+const putsOut = (op: Op, user: Address): boolean =>
   op.op === opTypes.remove && (isLeave(op) ? op.actor === user : op.targets.includes(user))
 
 /** All who listen, by user and by group. */

@@ -88,7 +88,7 @@ export const make = Effect.fnUntraced(function*(
     // a variant that replaced another has no effect of its own
     const isTold = was !== is ? isNow || !is : is && isNow && membership.hadEffect(op.id)
     const events: Array<Event> = isTold ? [{ type: "membership", op }] : []
-    if (was && is && isNow) for (const message of shown) events.push({ type: "message", message })
+    if (was && is && isNow) { for (const message of shown) events.push({ type: "message", message }) }
     return events
   })
 
@@ -99,15 +99,20 @@ export const make = Effect.fnUntraced(function*(
       case "message":
         if (record.hlc < floor) return Effect.succeed([])
         if (record.peer !== undefined) return Effect.succeed([dialogMessage(record, user)])
-        return inGroup(record.chatId, (now, then) =>
-          now.isMember(user) && then.isMember(user) && then.wasMemberAt(record.sender, record.hlc)
-            ? [{ type: "message", message: record }]
-            : [])
+        return inGroup(
+          record.chatId,
+          (now, then) =>
+            now.isMember(user) && then.isMember(user) && then.wasMemberAt(record.sender, record.hlc)
+              ? [{ type: "message", message: record }]
+              : []
+        )
       case "read":
         if (record.peer !== undefined) return Effect.succeed([readMark(record, user)])
         if (record.reader !== user) return Effect.succeed([])
-        return inGroup(record.chatId, (now, then) =>
-          now.isMember(user) && then.isMember(user) ? [readMark(record, user)] : [])
+        return inGroup(
+          record.chatId,
+          (now, then) => now.isMember(user) && then.isMember(user) ? [readMark(record, user)] : []
+        )
       case "identity":
         return Effect.succeed([{ type: "identity", identity: record }])
       case "op":

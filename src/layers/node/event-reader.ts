@@ -17,7 +17,7 @@ import type { Entry, EventBuffer } from "./event-buffer.ts"
 import * as CatchUp from "./event-catch-up.ts"
 
 /** Arrivals of anybody that a stream may have missed; with more, its user reads anew what matters to her. */
-export const missedMax = 100_000
+const missedMax = 100_000
 
 /** What readers have in common. */
 export interface Source {

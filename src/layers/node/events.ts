@@ -9,7 +9,6 @@ import * as PubSub from "effect/PubSub"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { heartbeatMs } from "../../api/events.ts"
-import { Hashing } from "../../domain/hashing.ts"
 import type { Address } from "../../domain/ids.ts"
 import { defaultIngestLimits, type IngestLimits } from "../../domain/limits.ts"
 import type { Identity, Message, Op, Read } from "../../domain/record.ts"
@@ -182,7 +181,7 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
             const telling = tell(committed)
             if (telling !== undefined) {
               // what cannot be found out now, each stream finds out for itself
-              yield* Effect.catch(telling, () => Effect.sync(loseAll))
+              yield* telling.pipe(Effect.catch(() => Effect.sync(loseAll)))
             }
           }
           head = committed.arrival
