@@ -121,8 +121,9 @@ describe("the package", () => {
     const { dependencies } = manifest()
     const missing = new Set<string>()
     let found = 0
-    // the bundle has its dependencies inside: that it runs is the last test here
-    for (const file of files().filter((path) => /\.(m?js|d\.ts)$/.test(path) && !path.startsWith("dist/program/"))) {
+    // bundles have their dependencies inside: that the program runs is the last test here
+    const isBundle = (path: string) => /^dist\/(program|web)\//.test(path)
+    for (const file of files().filter((path) => /\.(m?js|d\.ts)$/.test(path) && !isBundle(path))) {
       for (const specifier of imported(readFileSync(join(unpacked, file), "utf8"))) {
         found++
         if (specifier.startsWith("node:") || builtinModules.includes(specifier)) continue
@@ -135,10 +136,15 @@ describe("the package", () => {
 
   it("holds what it runs on, and no tests, sources, data or keys", () => {
     const shipped = files()
+    const known = [
+      /^dist\/.*\.(js|d\.ts)$/,
+      /^dist\/program\/LICENSES\.txt$/,
+      /^dist\/web\/((index|status)\.html|licences\.txt|assets\/[\w-]+\.(css|js|svg))(\.br|\.gz)?$/,
+      /^(bin\/p2p-mes\.mjs|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+    ]
     const strange = shipped.filter((path) =>
-      !/^(dist\/.*\.(js|d\.ts)|dist\/program\/(LICENSES\.txt|key)|bin\/p2p-mes\.mjs|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
-        .test(path) ||
-      /(^|[./-])(tests?|spec|bench|fixture)[./-]/.test(path)
+      !known.some((pattern) => pattern.test(path)) ||
+      (/(^|[./-])(tests?|spec|bench|fixture)[./-]/.test(path) && !path.startsWith("dist/cli/commands/bench."))
     )
     assert.deepStrictEqual(strange, [])
     for (
@@ -147,6 +153,8 @@ describe("the package", () => {
         "dist/main.js",
         "dist/program/LICENSES.txt",
         "dist/program/main.js",
+        "dist/web/index.html",
+        "dist/web/status.html",
         "dist/program/database.worker.js",
         "dist/program/sim-run.worker.js",
         "dist/program/verify.worker.js",
