@@ -55,7 +55,7 @@ export const IdentityEvent = Identity
 
 /**
  * Events were missed that this stream cannot tell: read anew what matters, and go on from here. `unknown`: the id is not of
- * this node's store; `expired`: too much has come since; `slow`: the stream was not read.
+ * this node's store, or above its last; `expired`: too much has come since; `slow`: the stream was not read.
  */
 export const ResetEvent = Schema.Struct({
   reason: Schema.Literals(["unknown", "expired", "slow"])

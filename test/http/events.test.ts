@@ -1,6 +1,8 @@
 /** `GET /events` of a whole node, read as any client would: SPEC §8. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema, Scope } from "effect"
+import { once } from "node:events"
+import { connect } from "node:net"
 import { eventSchemas } from "../../src/api/events.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
@@ -184,6 +186,27 @@ describe("GET /events", () => {
       assert.strictEqual(refused.headers.get("retry-after"), "10")
       assert.deepInclude((yield* ask(used)).body, { reason: "replayed" })
       yield* open(node, alice)
+    }).pipe(Effect.scoped))
+
+  it.live("leaves nothing behind on a connection that is kept alive, however often it is asked by HEAD", () =>
+    Effect.gen(function*() {
+      const node = yield* start({ dataDir: yield* temporaryDirectory })
+      const warnings: Array<string> = []
+      const warn = ({ message }: Error) => void warnings.push(message)
+      process.on("warning", warn)
+      yield* Effect.addFinalizer(() => Effect.sync(() => process.off("warning", warn)))
+      const head = { method: "HEAD", path: "/events" }
+      const socket = connect(Number(new URL(node.url).port), "127.0.0.1")
+      yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+      for (let i = 0; i < 12; i++) {
+        const lines = Object.entries({ Host: "n", ...headersOf(node, bob, head) }).map(([name, value]) =>
+          `${name}: ${value}`
+        )
+        socket.write(`HEAD /events HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`)
+        const [answer] = yield* Effect.promise(() => once(socket, "data"))
+        assert.match(String(answer), /^HTTP\/1\.1 200 /)
+      }
+      assert.deepStrictEqual(warnings, [])
     }).pipe(Effect.scoped))
 
   it.live("sees a message at the same time as everyone else: no event comes before it can be read", () =>

@@ -48,7 +48,7 @@ export const listen = Effect.fnUntraced(function*(user: Address, resume?: EventI
     }).pipe(Effect.timeout(10_000))
   return { told, until, fiber }
 })
-type Listening = Effect.Success<ReturnType<typeof listen>>
+export type Listening = Effect.Success<ReturnType<typeof listen>>
 
 export const tells = (record: Record) => ({ event }: Told): boolean =>
   (event?.type === "message" && event.message.id === record.id) ||

@@ -7,6 +7,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import { IncomingMessage } from "node:http"
+import type { Socket } from "node:net"
 import { type EventName, eventsType } from "../../api/events.ts"
 import { messageJson } from "../../api/message-json.ts"
 import * as Bytes from "../../domain/bytes.ts"
@@ -15,7 +16,10 @@ import type { Address } from "../../domain/ids.ts"
 import { type Op, opTypes, roles } from "../../domain/record.ts"
 import type { Event, EventId, Told } from "../../services/Events.ts"
 
-/** A connection that takes nothing for so long is given up, ms: it may have died without a word. */
+/**
+ * A connection that takes nothing for so long is given up, ms, or for twice as long: Node takes the first look at a write
+ * that waits for progress. It may have died without a word.
+ */
 const stuckMsMax = 60_000
 
 const id = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/
@@ -99,9 +103,15 @@ export const response = (stream: Stream.Stream<Told>): HttpServerResponse.HttpSe
     }
   })
 
+/** One for all: a connection that is kept alive may be asked for streams very often, and is told once to give up. */
+const giveUp = function(this: Socket): void {
+  this.destroy()
+}
+
 /** Ends the connection of the request that is being handled when nothing can be written to it for a while. */
 export const breakOffWhenStuck = Effect.map(HttpServerRequest.HttpServerRequest, ({ source }) => {
   if (!(source instanceof IncomingMessage)) return
   const { socket } = source
-  socket.setTimeout(stuckMsMax, () => socket.destroy())
+  socket.setTimeout(stuckMsMax)
+  if (!socket.listeners("timeout").includes(giveUp)) socket.once("timeout", giveUp)
 })

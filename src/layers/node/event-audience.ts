@@ -10,6 +10,14 @@ import { isLeave, type Message, type Op, opTypes, type Read } from "../../domain
 import type { Event } from "../../services/Events.ts"
 import type { EventBuffer } from "./event-buffer.ts"
 
+/** How an op concerns a listener. */
+export interface Moved {
+  readonly listener: Listener
+  readonly isTold: boolean
+  /** A member before the op, and still. */
+  readonly stays: boolean
+}
+
 /** A user with open streams. */
 export interface Listener {
   readonly user: Address
@@ -34,14 +42,17 @@ export const readMark = (read: Read, user: Address): Event => ({
   read
 })
 
-/** Whether `op` itself put `user` out of the group. */
-const putsOut = (op: Op, user: Address): boolean =>
-  op.op === opTypes.remove && (isLeave(op) ? op.actor === user : op.targets.includes(user))
+/** Whether `op`, which had effect, put `user` out of the group. */
+const putsOut = (membership: Membership, op: Op, user: Address): boolean =>
+  op.op === opTypes.remove && (isLeave(op) ? op.actor === user : op.targets.includes(user)) &&
+  membership.wasMemberAt(user, op.hlc)
 
 /** All who listen, by user and by group. */
 export class Audience {
   readonly #byUser = new Map<Address, Listener>()
   readonly #byGroup = new Map<ChatId, Set<Listener>>()
+  /** How often ops were missed: what was read about groups before is old then. */
+  losses = 0
 
   get size(): number {
     return this.#byUser.size
@@ -93,6 +104,7 @@ export class Audience {
 
   /** Forgets who was a member when: ops were missed. */
   forgetMembers(): void {
+    this.losses++
     for (const listener of this.#byUser.values()) {
       listener.isKnown = false
       for (const chatId of listener.groups.keys()) listener.groups.set(chatId, undefined)
@@ -107,26 +119,29 @@ export class Audience {
     }
   }
 
-  /** Listeners who may be told of what happens in the group: `membership` is the present one. */
-  members(membership: Membership): ReadonlyArray<Listener> {
+  /** Whether a listener may be told of what happens in the group: `membership` is the present one. */
+  isMember(membership: Membership, listener: Listener): boolean {
     const { chatId } = membership
-    return [...this.#byGroup.get(chatId) ?? []].filter((listener) => {
-      const isNow = membership.isMember(listener.user)
-      const was = listener.groups.get(chatId)
-      if (was === undefined) listener.groups.set(chatId, isNow)
-      return isNow && was !== false
-    })
+    const isNow = membership.isMember(listener.user)
+    const was = listener.groups.get(chatId)
+    if (was === undefined) listener.groups.set(chatId, isNow)
+    return isNow && was !== false
   }
 
-  /** Listeners who are told of an op, which moves them in or out. */
-  moved(membership: Membership, op: Op): ReadonlyArray<Listener> {
+  /** Listeners who may be told of what happens in the group. */
+  members(membership: Membership): ReadonlyArray<Listener> {
+    return [...this.#byGroup.get(membership.chatId) ?? []].filter((listener) => this.isMember(membership, listener))
+  }
+
+  /** Takes an op as told, which moves listeners in or out: all whom the group has named. */
+  move(membership: Membership, op: Op): ReadonlyArray<Moved> {
     const hadEffect = membership.hadEffect(op.id)
     const { chatId } = membership
-    return [...this.#byGroup.get(chatId) ?? []].filter((listener) => {
+    return [...this.#byGroup.get(chatId) ?? []].map((listener) => {
       const isNow = membership.isMember(listener.user)
-      const was = listener.groups.get(chatId) ?? (isNow || (hadEffect && putsOut(op, listener.user)))
+      const was = listener.groups.get(chatId) ?? (isNow || (hadEffect && putsOut(membership, op, listener.user)))
       listener.groups.set(chatId, isNow)
-      return was !== isNow || (isNow && hadEffect)
+      return { listener, isTold: was !== isNow || (isNow && hadEffect), stays: was && isNow }
     })
   }
 }

@@ -3,11 +3,14 @@
  *
  * Rule: who reads too slowly loses the list, not the events: she reads them from the store, from the place she has come to.
  */
+import { sizeOf } from "../../domain/record.ts"
 import type { Event } from "../../services/Events.ts"
 import type { Arrival } from "../../services/Store.ts"
 
 /** Events that wait for one reader. More are read from the store. */
 export const waitingMax = 256
+/** Memory that they may take, roughly: events that many streams share count in each. */
+export const waitingBytesMax = 1024 * 1024
 
 /** `at`: the arrival that told it. */
 export interface Entry {
@@ -15,6 +18,21 @@ export interface Entry {
   readonly event: Event | undefined
   /** Whether nothing more of this arrival follows. */
   readonly isLast: boolean
+}
+
+const bytesOf = (event: Event | undefined): number => {
+  switch (event?.type) {
+    case "message":
+      return sizeOf(event.message)
+    case "membership":
+      return sizeOf(event.op)
+    case "read":
+      return sizeOf(event.read)
+    case "identity":
+      return sizeOf(event.identity)
+    default:
+      return 0
+  }
 }
 
 export class EventBuffer {
@@ -25,6 +43,7 @@ export class EventBuffer {
   /** Told something since the last heartbeat. */
   isFresh = true
   #waiting: Array<Entry> = []
+  #bytes = 0
   #wake: (() => void) | undefined
 
   /** From now on what is told goes into the list; everything up to `taken` was handed out before. */
@@ -32,13 +51,14 @@ export class EventBuffer {
     if (this.state === "ended") return
     this.taken = taken
     this.state = "live"
-    this.#waiting = []
+    this.#clear()
   }
 
   push(entry: Entry): void {
     if (this.state !== "live") return
-    if (this.#waiting.length >= waitingMax) return this.fallBehind()
+    if (this.#waiting.length >= waitingMax || this.#bytes >= waitingBytesMax) return this.fallBehind()
     this.#waiting.push(entry)
+    this.#bytes += bytesOf(entry.event)
     this.isFresh = true
     this.#ready()
   }
@@ -46,13 +66,13 @@ export class EventBuffer {
   fallBehind(): void {
     if (this.state === "ended") return
     this.state = "behind"
-    this.#waiting = []
+    this.#clear()
     this.#ready()
   }
 
   end(): void {
     this.state = "ended"
-    this.#waiting = []
+    this.#clear()
     this.#ready()
   }
 
@@ -63,17 +83,26 @@ export class EventBuffer {
   /** Hands out what waits. */
   take(): ReadonlyArray<Entry> {
     const entries = this.#waiting
-    this.#waiting = []
+    this.#clear()
     for (const { at, isLast } of entries) if (isLast) this.taken = at
     return entries
   }
 
-  /** Calls `wake` once when there is something to look at; gives back how to call it off. */
+  /**
+   * Calls `wake` once when there is something to look at, perhaps at once: it may have come since the reader looked. Gives back
+   * how to call it off.
+   */
   whenReady(wake: () => void): () => void {
     this.#wake = wake
+    if (!this.isEmpty || this.state !== "live") this.#ready()
     return () => {
       this.#wake = undefined
     }
+  }
+
+  #clear(): void {
+    this.#waiting = []
+    this.#bytes = 0
   }
 
   #ready(): void {

@@ -15,12 +15,50 @@ import type { Groups } from "../../services/Groups.ts"
 import type { Arrival, Arrived, Store, StoreError } from "../../services/Store.ts"
 import { dialogMessage, readMark } from "./event-audience.ts"
 import type { Entry } from "./event-buffer.ts"
-import { foldOf, shownBy } from "./event-groups.ts"
+import { foldOf, opsIn, shownBy, weightOf } from "./event-groups.ts"
 
 /** Records read at a time. */
 const pageRecords = 200
-/** Ops of her groups that a user may have missed; folding takes time, so with more of them she reads anew. */
-const opsMax = 2_000
+/** Ops and targets that one stream holds folded, and all together: each takes some 200 bytes. */
+const foldedMax = 100_000
+const foldedAllMax = 1_000_000
+
+/** Memory for folds of the past, of all who read what they missed. */
+export class Room {
+  #left = foldedAllMax
+
+  /** False when there is not so much. */
+  take(folded: number): boolean {
+    if (folded > this.#left) return false
+    this.#left -= folded
+    return true
+  }
+
+  give(folded: number): void {
+    this.#left += folded
+  }
+}
+
+/** One stream's part of it, to be released when its folds are no longer held. */
+export class Share {
+  readonly #room: Room
+  #taken = 0
+
+  constructor(room: Room) {
+    this.#room = room
+  }
+
+  take(folded: number): boolean {
+    if (this.#taken + folded > foldedMax || !this.#room.take(folded)) return false
+    this.#taken += folded
+    return true
+  }
+
+  release(): void {
+    this.#room.give(this.#taken)
+    this.#taken = 0
+  }
+}
 
 /** What a page of missed arrivals holds; `seen`: everything up to there is in it. */
 export interface Missed {
@@ -33,23 +71,6 @@ export interface CatchUp {
   next(after: Arrival): Effect.Effect<Missed | "expired", StoreError>
 }
 
-/** Reads all pages of a query. More than `max` records: `undefined`. */
-const opsIn = Effect.fnUntraced(function*(
-  store: Store["Service"],
-  user: Address,
-  after: Arrival,
-  upTo: Arrival
-): Effect.fn.Return<ReadonlyArray<Op> | undefined, StoreError> {
-  const ops: Array<Op> = []
-  for (let seen = after; seen < upTo;) {
-    const page = yield* store.arrivals({ user, after: seen, upTo, kinds: ["op"], limit: pageRecords })
-    for (const { record } of page.arrived) if (record.kind === "op") ops.push(record)
-    if (ops.length > opsMax) return undefined
-    seen = page.seen
-  }
-  return ops
-})
-
 /** For `user`, from `after` up to `upTo`; messages stamped below `floor` are no longer told. */
 export const make = Effect.fnUntraced(function*(
   store: Store["Service"],
@@ -57,19 +78,28 @@ export const make = Effect.fnUntraced(function*(
   user: Address,
   after: Arrival,
   upTo: Arrival,
-  floor: Hlc.Hlc
+  floor: Hlc.Hlc,
+  share: Share
 ): Effect.fn.Return<CatchUp | "expired", StoreError> {
   // those that came even later too: the fold begins without any of them
   const { last } = yield* store.arrivalLog
   const news = yield* opsIn(store, user, after, Math.max(last, upTo))
   if (news === undefined) return "expired"
-  const isNew: ReadonlySet<OpId> = new Set(news.map(({ id }) => id))
-  /** Folds of groups that changed since, as they were at the place that was reached. */
-  const then = new Map<ChatId, Membership>()
+  const changed = new Map<ChatId, ReadonlyArray<Op>>()
   for (const chatId of new Set(news.map(({ chatId }) => chatId))) {
     const ops = yield* store.ops(chatId)
-    then.set(chatId, foldOf(ops.filter(({ id }) => !isNew.has(id)), chatId))
-    yield* Effect.yieldNow
+    if (!share.take(weightOf(ops))) return "expired"
+    changed.set(chatId, ops)
+  }
+  // and those that came while ops were read
+  const { last: now } = yield* store.arrivalLog
+  const newer = yield* opsIn(store, user, Math.max(last, upTo), now)
+  if (newer === undefined) return "expired"
+  const isNew: ReadonlySet<OpId> = new Set([...news, ...newer].map(({ id }) => id))
+  /** Folds of groups that changed since, as they were at the place that was reached. */
+  const then = new Map<ChatId, Membership>()
+  for (const [chatId, ops] of changed) {
+    then.set(chatId, yield* foldOf(ops.filter(({ id }) => !isNew.has(id)), chatId))
   }
 
   const inGroup = <A>(
@@ -79,16 +109,19 @@ export const make = Effect.fnUntraced(function*(
     groups.use(chatId, ({ membership }) => f(membership, then.get(chatId) ?? membership))
 
   const ofOp = Effect.fnUntraced(function*(op: Op, at: Arrival) {
-    const membership = then.get(op.chatId)!
+    const membership = then.get(op.chatId)
+    // the group has named her only since, by an op that is still to be told
+    if (membership === undefined) return []
     const was = membership.isMember(user)
     const shown = yield* shownBy(store, op, at, floor, Effect.succeed(membership))
-    if (shown === "too many") return "expired"
     const is = membership.isMember(user)
     const isNow = yield* inGroup(op.chatId, (now) => now.isMember(user))
+    const stays = was && is && isNow
+    if (shown === "too many" && stays) return "expired"
     // a variant that replaced another has no effect of its own
     const isTold = was !== is ? isNow || !is : is && isNow && membership.hadEffect(op.id)
     const events: Array<Event> = isTold ? [{ type: "membership", op }] : []
-    if (was && is && isNow) { for (const message of shown) events.push({ type: "message", message }) }
+    if (stays && shown !== "too many") { for (const message of shown) events.push({ type: "message", message }) }
     return events
   })
 

@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
 import type * as Semaphore from "effect/Semaphore"
 import type * as Hlc from "../../domain/hlc.ts"
 import type { EventId, ResetReason, Told } from "../../services/Events.ts"
@@ -26,12 +27,15 @@ export interface Source {
   /** Those that read from the store at once: it has others to serve. */
   readonly turns: Semaphore.Semaphore
   readonly epoch: string
-  /** Everything up to here was told to the lists that take it. */
-  head(): Arrival
+  /** Memory for folds of what was missed. */
+  readonly room: CatchUp.Room
   /** Messages stamped below this are no longer told. */
   floor(): Hlc.Hlc
-  /** Finds the groups that a listener was ever named in. */
-  knowGroups(listener: Listener): Effect.Effect<void, StoreError>
+  /**
+   * From now on what is told goes into the list of the stream: of everyone who is known to concern the listener. Gives the
+   * place up to which all was told before; everything up to `taken`, absent: up to there, was handed out.
+   */
+  begin(listener: Listener, stream: EventBuffer, taken?: Arrival): Effect.Effect<Arrival, StoreError>
   onBehind(why: "resumed" | "slow"): void
   onReset(reason: ResetReason): void
   onTold(told: ReadonlyArray<Told>): void
@@ -42,13 +46,15 @@ type Page = readonly [Told, ...Array<Told>]
 const isPage = (told: ReadonlyArray<Told>): told is Page => told.length > 0
 
 /** `resume`: the last id that the reader had; absent: she begins with what comes now. */
-export const make = (
+export const make = Effect.fnUntraced(function*(
   source: Source,
   listener: Listener,
   stream: EventBuffer,
   resume: EventId | "unknown" | undefined
-): Pull.Pull<Page, StoreError> => {
+): Effect.fn.Return<Pull.Pull<Page, StoreError>, never, Scope.Scope> {
   const { groups, store } = source
+  const share = new CatchUp.Share(source.room)
+  yield* Effect.addFinalizer(() => Effect.sync(() => share.release()))
   /** What is read now, and up to where. */
   let missed: { readonly pages: CatchUp.CatchUp; readonly upTo: Arrival } | undefined
   /** It was live before: it is behind because it was not read. */
@@ -59,35 +65,40 @@ export const make = (
   const toTold = ({ at, event, isLast }: Entry): Told => isLast ? { event, id: idOf(at) } : { event }
 
   /** Goes on from the present place. */
-  const here = (told: Told = {}): Page => {
+  const here = (told: Told = {}): Effect.Effect<Page, StoreError> =>
+    Effect.map(source.begin(listener, stream), (place) => {
+      isLive()
+      return [{ ...told, id: idOf(place) }]
+    })
+
+  const isLive = (): void => {
     missed = undefined
+    share.release()
     wasLive = true
-    stream.begin(source.head())
-    return [{ ...told, id: idOf(stream.taken) }]
   }
 
-  const reset = (reason: ResetReason): Page => {
+  const reset = (reason: ResetReason): Effect.Effect<Page, StoreError> => {
     source.onReset(reason)
     return here({ event: { type: "reset", reason } })
   }
 
-  const tooMuch = (): Page => reset(wasLive ? "slow" : "expired")
+  const tooMuch = (): Effect.Effect<Page, StoreError> => reset(wasLive ? "slow" : "expired")
 
   const begin: Effect.Effect<ReadonlyArray<Told>, StoreError> = Effect.gen(function*() {
-    yield* source.knowGroups(listener)
     if (!hasBegun) {
       hasBegun = true
-      if (resume === undefined) return here()
-      if (resume === "unknown" || resume.epoch !== source.epoch) return reset("unknown")
+      if (resume === undefined) return yield* here()
+      if (resume === "unknown" || resume.epoch !== source.epoch) return yield* reset("unknown")
       stream.taken = resume.arrival
     }
     const from = stream.taken
-    if ((yield* store.arrivedAfter(from, missedMax + 1)) > missedMax) return tooMuch()
+    if ((yield* store.arrivedAfter(from, missedMax + 1)) > missedMax) return yield* tooMuch()
+    const upTo = yield* source.begin(listener, stream, from)
+    // a place that is still to come was lost with a disk: nobody knows what came since
+    if (from > upTo) return yield* reset("unknown")
     source.onBehind(wasLive ? "slow" : "resumed")
-    const upTo = source.head()
-    stream.begin(from)
-    const pages = yield* CatchUp.make(store, groups, listener.user, from, upTo, source.floor())
-    if (pages === "expired") return tooMuch()
+    const pages = yield* CatchUp.make(store, groups, listener.user, from, upTo, source.floor(), share)
+    if (pages === "expired") return yield* tooMuch()
     missed = { pages, upTo }
     return []
   })
@@ -97,12 +108,11 @@ export const make = (
   ): Effect.fn.Return<ReadonlyArray<Told>, StoreError> {
     if (stream.taken < upTo) {
       const page = yield* pages.next(stream.taken)
-      if (page === "expired") return tooMuch()
+      if (page === "expired") return yield* tooMuch()
       stream.taken = page.seen
       return page.entries.map(toTold)
     }
-    missed = undefined
-    wasLive = true
+    isLive()
     stream.taken = upTo
     return [{ id: idOf(upTo) }]
   })
@@ -125,4 +135,4 @@ export const make = (
     return stream.isEmpty ? Effect.andThen(wait, pull) : again(stream.take().map(toTold))
   })
   return pull
-}
+})

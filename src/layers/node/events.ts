@@ -21,12 +21,15 @@ import { type Arrival, Store, type StoreError } from "../../services/Store.ts"
 import { type Committed, type Ticket, Writer } from "../../services/Writer.ts"
 import { Audience, dialogMessage, type Listener, readMark } from "./event-audience.ts"
 import { EventBuffer } from "./event-buffer.ts"
-import { foldOf, shownBy } from "./event-groups.ts"
+import * as CatchUp from "./event-catch-up.ts"
+import { foldBefore, shownBy } from "./event-groups.ts"
 import * as Metrics from "./event-metrics.ts"
 import * as Reader from "./event-reader.ts"
 
 /** A pause between two commits' events is taken after this many records, so that requests get their turn. */
 const recordsAtOnce = 256
+/** Or after so many listeners were looked at, whether to be told: some milliseconds. */
+const looksAtOnce = 4_096
 /** Streams that read what they missed at once: the store has others to serve. */
 const readersMax = 4
 /** When a refused client may come back. */
@@ -44,7 +47,11 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
       const turns = yield* Semaphore.make(readersMax)
 
       const audience = new Audience()
+      /** Held while something is told: a stream begins before or after a record, and not in the middle. */
+      const telling = yield* Semaphore.make(1)
       let open = 0
+      /** Listeners looked at since the last pause. */
+      let looks = 0
       metrics.streams(open)
       const floor = () => Retention.firstKept(Retention.cutoffMs(clock.wall()))
 
@@ -81,6 +88,7 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         }
         if (audience.inGroup(message.chatId) === undefined) return undefined
         return groups.use(message.chatId, ({ membership }) => {
+          looks += audience.inGroup(message.chatId)?.size ?? 0
           if (!membership.wasMemberAt(message.sender, message.hlc)) return
           const events: ReadonlyArray<Event> = [{ type: "message", message }]
           for (const listener of audience.members(membership)) push(listener, at, events)
@@ -95,7 +103,7 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         const listener = audience.of(read.reader)
         if (listener?.groups.has(read.chatId) !== true) return undefined
         return groups.use(read.chatId, ({ membership }) => {
-          if (audience.members(membership).includes(listener)) push(listener, at, [readMark(read, listener.user)])
+          if (audience.isMember(membership, listener)) push(listener, at, [readMark(read, listener.user)])
         })
       }
 
@@ -104,29 +112,15 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         if (audience.inGroup(op.chatId) === undefined) return
         const shown = yield* Effect.flatMap(
           groups.use(op.chatId, ({ membership }) => membership),
-          (membership) =>
-            shownBy(
-              store,
-              op,
-              at,
-              floor(),
-              Effect.map(store.ops(op.chatId), (ops) => foldOf(ops.filter(({ id }) => id !== op.id), op.chatId)),
-              membership
-            )
+          (membership) => shownBy(store, op, at, floor(), foldBefore(store, op, at), membership)
         )
         yield* groups.use(op.chatId, ({ membership }) => {
-          const wereMembers = new Set(audience.members(membership))
           const changed: Event = { type: "membership", op }
           const messages: ReadonlyArray<Event> = shown === "too many"
             ? [{ type: "reset", reason: "expired" }]
             : shown.map((message) => ({ type: "message", message }))
-          const moved = new Set(audience.moved(membership, op))
-          for (const listener of audience.inGroup(op.chatId) ?? []) {
-            const events = [
-              ...moved.has(listener) ? [changed] : [],
-              ...wereMembers.has(listener) ? messages : []
-            ]
-            push(listener, at, events)
+          for (const { isTold, listener, stays } of audience.move(membership, op)) {
+            push(listener, at, [...isTold ? [changed] : [], ...stays ? messages : []])
           }
         })
       })
@@ -170,6 +164,15 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         for (const { streams } of audience.all()) for (const stream of streams) stream.fallBehind()
       }
 
+      /** What cannot be found out now, each stream finds out for itself. */
+      const tellOne = (committed: Committed, arrival: Arrival) =>
+        Effect.suspend(() => tell(committed) ?? Effect.void).pipe(
+          Effect.catch(() => Effect.sync(loseAll)),
+          Effect.andThen(Effect.sync(() => {
+            head = arrival
+          }))
+        )
+
       const tellAll = Effect.fnUntraced(function*(batch: ReadonlyArray<Committed>) {
         if (lastTicket !== undefined && batch[0]!.ticket !== lastTicket + 1) {
           loseAll()
@@ -177,15 +180,12 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         lastTicket = batch.at(-1)!.ticket
         for (const [i, committed] of batch.entries()) {
           if (committed.arrival === undefined || committed.arrival <= head) continue
-          if (audience.size > 0) {
-            const telling = tell(committed)
-            if (telling !== undefined) {
-              // what cannot be found out now, each stream finds out for itself
-              yield* telling.pipe(Effect.catch(() => Effect.sync(loseAll)))
-            }
+          if (audience.size === 0) head = committed.arrival
+          else yield* telling.withPermits(1)(tellOne(committed, committed.arrival))
+          if ((i + 1) % recordsAtOnce === 0 || looks >= looksAtOnce) {
+            looks = 0
+            yield* Effect.yieldNow
           }
-          head = committed.arrival
-          if ((i + 1) % recordsAtOnce === 0) yield* Effect.yieldNow
         }
       })
 
@@ -195,9 +195,8 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         for (const listener of audience.all()) {
           for (const stream of listener.streams) {
             if (stream.state === "live" && stream.isEmpty && !stream.isFresh) {
-              stream.push({ at: head, event: undefined, isLast: true })
-            }
-            stream.isFresh = false
+              stream.push({ at: Math.max(head, stream.taken), event: undefined, isLast: true })
+            } else stream.isFresh = false
           }
         }
       })
@@ -210,10 +209,25 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         groups,
         turns,
         epoch,
-        head: () => head,
+        room: new CatchUp.Room(),
         floor,
-        knowGroups: (listener) =>
-          Effect.map(store.groups(listener.user), (chatIds) => audience.know(listener, chatIds)),
+        begin: Effect.fnUntraced(function*(listener, stream, taken) {
+          // once more only where commits were lost meanwhile, and with them who was named by what group
+          for (;;) {
+            const { losses } = audience
+            if (!listener.isKnown) {
+              const chatIds = yield* store.groups(listener.user)
+              if (audience.losses !== losses) continue
+              audience.know(listener, chatIds)
+            }
+            const begun = yield* telling.withPermits(1)(Effect.sync(() => {
+              if (audience.losses !== losses) return undefined
+              stream.begin(taken ?? head)
+              return head
+            }))
+            if (begun !== undefined) return begun
+          }
+        }),
         onBehind: metrics.behind,
         onReset: metrics.reset,
         onTold: (told) => {
@@ -274,7 +288,7 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         end,
         stream: (user, resume) =>
           Stream.fromPull(
-            Effect.map(opened(user), ({ listener, stream }) => Reader.make(source, listener, stream, resume))
+            Effect.flatMap(opened(user), ({ listener, stream }) => Reader.make(source, listener, stream, resume))
           ).pipe(
             Stream.scoped,
             Stream.catch((error) =>
