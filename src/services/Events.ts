@@ -8,7 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { Address } from "../domain/ids.ts"
 import type { Identity, Message, Op, Read } from "../domain/record.ts"
-import type { Overloaded, RateLimited } from "../domain/refusal.ts"
+import type { Overloaded } from "../domain/refusal.ts"
 import type { Arrival } from "./Store.ts"
 
 /** Why a stream cannot go on where it was: `eventSchemas.reset` of the API. */
@@ -38,10 +38,10 @@ export interface Told {
 }
 
 export class Events extends Context.Service<Events, {
-  /** Refuses when this user, or all together, have as many streams open as there may be. */
-  admit(user: Address): Effect.Effect<void, RateLimited | Overloaded>
+  /** Refuses when as many streams are open as there may be. */
+  readonly admit: Effect.Effect<void, Overloaded>
   /**
-   * Begins with its place, and goes on until nobody reads it, the node ends, or the store cannot be read: a client then comes
+   * Begins with its place, and goes on until nobody reads it, its user opens too many others, the node ends, or the store cannot be read: a client then comes
    * back with the last id it had. `resume`: "unknown" is an id that is none.
    */
   stream(user: Address, resume?: EventId | "unknown"): Stream.Stream<Told>

@@ -29,7 +29,7 @@ export const layer = HttpApiBuilder.group(
       }),
       events: Effect.fnUntraced(function*({ headers }) {
         const { user } = yield* Effect.flatMap(caller, prove)
-        yield* events.admit(user)
+        yield* events.admit
         yield* EventText.breakOffWhenStuck
         return EventText.response(events.stream(user, EventText.readId(headers["last-event-id"])))
       })

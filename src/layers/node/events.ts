@@ -12,7 +12,7 @@ import { heartbeatMs } from "../../api/events.ts"
 import type { Address } from "../../domain/ids.ts"
 import { defaultIngestLimits, type IngestLimits } from "../../domain/limits.ts"
 import type { Identity, Message, Op, Read } from "../../domain/record.ts"
-import { Overloaded, RateLimited } from "../../domain/refusal.ts"
+import { Overloaded } from "../../domain/refusal.ts"
 import * as Retention from "../../domain/retention.ts"
 import { type Event, Events } from "../../services/Events.ts"
 import { Groups } from "../../services/Groups.ts"
@@ -235,20 +235,28 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
         }
       }
 
+      /** The oldest may be that of a telephone that was gone long before its connection: to refuse the new one would lock it out. */
+      const endOldest = ({ streams }: Listener): void => {
+        const [oldest] = streams
+        oldest!.end()
+        streams.delete(oldest!)
+        metrics.refused("user-streams")
+      }
+
       const opened = (user: Address) =>
         Effect.acquireRelease(
           Effect.sync(() => {
             const listener = audience.enter(user)
             const stream = new EventBuffer()
             listener.streams.add(stream)
+            if (listener.streams.size > limits.userStreamsMax) endOldest(listener)
             metrics.streams(++open)
             return { listener, stream }
           }),
           ({ listener, stream }) =>
             Effect.sync(() => {
               stream.end()
-              listener.streams.delete(stream)
-              if (listener.streams.size === 0) audience.leave(listener)
+              if (listener.streams.delete(stream) && listener.streams.size === 0) audience.leave(listener)
               metrics.streams(--open)
             })
         )
@@ -262,29 +270,19 @@ export const layer = (limits: IngestLimits = defaultIngestLimits) =>
       yield* Effect.addFinalizer(() => end)
 
       return Events.of({
-        admit: (user) =>
-          Effect.suspend((): Effect.Effect<void, RateLimited | Overloaded> => {
-            if ((audience.of(user)?.streams.size ?? 0) >= limits.userStreamsMax) {
-              metrics.refused("user-streams")
-              return Effect.fail(
-                new RateLimited({
-                  message: `you have ${limits.userStreamsMax} streams of events open already; close one`,
-                  retry_after: retrySeconds
-                })
-              )
-            }
-            if (open < limits.streamsMax && !isEnding) return Effect.void
-            metrics.refused("streams")
-            return Effect.fail(
-              new Overloaded({
-                reason: "in-flight",
-                message: isEnding
-                  ? "this node is about to end; try another"
-                  : `this node has ${limits.streamsMax} streams of events open already; try another`,
-                retry_after: retrySeconds
-              })
-            )
-          }),
+        admit: Effect.suspend(() => {
+          if (open < limits.streamsMax && !isEnding) return Effect.void
+          metrics.refused("streams")
+          return Effect.fail(
+            new Overloaded({
+              reason: "in-flight",
+              message: isEnding
+                ? "this node is about to end; try another"
+                : `this node has ${limits.streamsMax} streams of events open already; try another`,
+              retry_after: retrySeconds
+            })
+          )
+        }),
         end,
         stream: (user, resume) =>
           Stream.fromPull(
