@@ -27,6 +27,7 @@ const benches = [
   "catch-up",
   "start",
   "memory",
+  "streams",
   "growth",
   "elsewhere"
 ] as const
