@@ -106,7 +106,9 @@ const start = async (name: "source" | "fresh", directory: string, more: Readonly
     "--listen",
     "/ip4/127.0.0.1/tcp/0"
   ]
-  const child = spawn(process.execPath, [...engineFlags, ...profile, program, ...args, ...more], { stdio: ["ignore", "pipe", "ignore"] })
+  const child = spawn(process.execPath, [...engineFlags, ...profile, program, ...args, ...more], {
+    stdio: ["ignore", "pipe", "ignore"]
+  })
   for await (const line of createInterface({ input: child.stdout })) {
     const { addresses, api } = JSON.parse(line) as { readonly addresses: ReadonlyArray<string>; readonly api: string }
     return { child, api, address: addresses[0]! }

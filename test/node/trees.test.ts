@@ -305,7 +305,12 @@ describe("trees", () => {
         node.commit(item({ hlc: at(start), digest: digestOf(1) }))
         const stamp = { hlc: at(start), recordHlc: at(start) }
         const wrong = { domain: "messages", bucket: 9, digest: digestOf(9), ages: true, ...stamp } as const
-        node.trees.apply({ number: ++node.store.number, outcomes: [], firstArrival: 1, leaves: [{ ...wrong, change: "remove" }] })
+        node.trees.apply({
+          number: ++node.store.number,
+          outcomes: [],
+          firstArrival: 1,
+          leaves: [{ ...wrong, change: "remove" }]
+        })
         assert.isUndefined(node.trees.horizonMs())
         yield* built
         check(node, answered(node))
