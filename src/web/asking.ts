@@ -48,6 +48,7 @@ export const make = (ask: (want: Want) => Promise<boolean>): Asking => {
 
   const run = async (key: string, want: Want) => {
     if (want.what === "inbox") await new Promise((resume) => setTimeout(resume, inboxPauseMs))
+    if (isStopped) return
     if (await ask(want)) unanswered.delete(key)
     else if (unanswered.size < queuedMax) unanswered.set(key, want)
     asked.delete(key)

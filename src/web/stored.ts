@@ -25,14 +25,19 @@ export const read = (name: string): string | undefined => {
 
 /** Says whether it will be there the next time. */
 export const write = (name: string, value: string): boolean => {
-  memory.set(name, value)
   try {
     const kept = storage()
-    kept?.setItem(prefix + name, value)
-    return kept !== undefined
+    if (kept !== undefined) {
+      kept.setItem(prefix + name, value)
+      // what another window removes is gone here, too
+      memory.delete(name)
+      return true
+    }
   } catch {
-    return false
+    // kept as long as the page is open
   }
+  memory.set(name, value)
+  return false
 }
 
 export const remove = (name: string): void => {

@@ -8,6 +8,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: "forks",
     maxWorkers: 1,
+    // one browser and one pair of nodes for all files (stage.ts)
+    isolate: false,
     reporters: ["verbose"]
   }
 })

@@ -75,6 +75,11 @@ const Open = ({ lock, restart, session }: {
     }
   }, [])
 
+  // what had the focus may have gone with what was open before
+  useEffect(() => {
+    if (document.activeElement === document.body) document.querySelector<HTMLElement>("#main")?.focus()
+  }, [route])
+
   return (
     <div class={route.at === "inbox" ? "app is-inbox" : "app"}>
       <InboxView session={session} lock={lock} />

@@ -53,22 +53,24 @@ export const Problem = ({ text }: { readonly text: string | undefined }) => (
 )
 
 /** A field with its label, and what it is about. */
-export const Field = ({ autocomplete, hint, isMono = false, isSecret = false, label, takesFocus = false, ...input }: {
-  readonly label: string
-  readonly name: string
-  readonly hint?: ComponentChildren
-  readonly value?: string
-  readonly autocomplete: "off" | "new-password" | "current-password" | "nickname"
-  readonly placeholder?: string
-  readonly required?: boolean
-  readonly minLength?: number
-  readonly maxLength?: number
-  /** Shown as dots. */
-  readonly isSecret?: boolean
-  readonly isMono?: boolean
-  /** It is what people come for. */
-  readonly takesFocus?: boolean
-}) => {
+export const Field = (
+  { autocomplete, hint, isMono = false, isSecret = false, label, takesFocus = false, value, ...input }: {
+    readonly label: string
+    readonly name: string
+    readonly hint?: ComponentChildren
+    readonly value?: string
+    readonly autocomplete: "off" | "new-password" | "current-password" | "nickname"
+    readonly placeholder?: string
+    readonly required?: boolean
+    readonly minLength?: number
+    readonly maxLength?: number
+    /** Shown as dots. */
+    readonly isSecret?: boolean
+    readonly isMono?: boolean
+    /** It is what people come for. */
+    readonly takesFocus?: boolean
+  }
+) => {
   const id = useId()
   const element = useRef<HTMLInputElement>(null)
   useEffect(() => {
@@ -76,6 +78,8 @@ export const Field = ({ autocomplete, hint, isMono = false, isSecret = false, la
   }, [])
   const attributes = {
     ...input,
+    // what is typed stays when the page is drawn anew
+    defaultValue: value,
     id,
     ref: element,
     class: isMono ? "mono" : "",

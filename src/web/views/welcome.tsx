@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals"
 import * as Result from "effect/Result"
 import type { ComponentChildren } from "preact"
+import { useEffect, useRef } from "preact/hooks"
 import type { Signer } from "../../client/Signer.ts"
 import { addressOf, type KeyFile, passphraseCharsMin } from "../keys.ts"
 import * as Vault from "../vault.ts"
@@ -10,15 +11,22 @@ import { Mark, short } from "./person.tsx"
 
 type Enter = (signer: Signer) => void
 
-const Frame = ({ children, title }: { readonly title: string; readonly children: ComponentChildren }) => (
-  <main class="welcome">
-    <div class="card welcome-card">
-      <p class="brand">p2p-mes</p>
-      <h1>{title}</h1>
-      {children}
-    </div>
-  </main>
-)
+const Frame = ({ children, title }: { readonly title: string; readonly children: ComponentChildren }) => {
+  const heading = useRef<HTMLHeadingElement>(null)
+  // what had the focus went with the step before
+  useEffect(() => {
+    if (document.activeElement === document.body) heading.current?.focus()
+  }, [title])
+  return (
+    <main class="welcome">
+      <div class="card welcome-card">
+        <p class="brand">p2p-mes</p>
+        <h1 ref={heading} tabIndex={-1}>{title}</h1>
+        {children}
+      </div>
+    </main>
+  )
+}
 
 /** The two fields of a new passphrase. */
 const NewPassphrase = () => (
