@@ -120,6 +120,20 @@ describe("staying connected over libp2p", () => {
       yield* eventually("it is back", there)
     }).pipe(Effect.scoped))
 
+  it.live("FAILURES 10, 18: a connection is tried on while the hash table tries it too, and is not given up for that", () =>
+    Effect.gen(function*() {
+      const { node } = yield* inside({ seed: 1, limits: { pingMs: 100 } })
+      const b = yield* start({ seed: 2, bootstrap: node.libp2p.getMultiaddrs().map(String), limits: { pingMs: 100 } })
+      yield* eventually("they are joined", () => b.network.peers().some(({ gossips }) => gossips))
+      const [connection] = node.libp2p.getConnections()
+      // one on its way, one of which the other side has not yet noticed the end
+      yield* Effect.promise(() => Promise.all([1, 2].map(() => connection!.newStream("/ipfs/ping/1.0.0"))))
+      delete connection!.rtt
+      yield* eventually("it is tried", () => connection!.rtt !== undefined || connection!.status !== "open")
+      yield* Effect.sleep(500)
+      assert.strictEqual(connection!.status, "open")
+    }).pipe(Effect.scoped))
+
   it.live("a port in use, and a bad address, are said", () =>
     Effect.gen(function*() {
       const server = yield* Effect.acquireRelease(

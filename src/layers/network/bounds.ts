@@ -47,6 +47,11 @@ export const steadyMs = 20_000
 /** How often the network is searched for more peers, and how long one search takes. */
 export const searchMs = 30_000
 export const searchMsMax = 10_000
+/**
+ * Pings of one connection under way at once, each way. The monitor of connections and the hash table ping independently,
+ * over the same protocol, and the monitor gives up a connection that has no place for its ping (FAILURES 10, 18).
+ */
+export const pingsMax = 16
 /** Records that other nodes may leave here as part of the distributed hash table. */
 export const dhtRecordsMax = 4_096
 

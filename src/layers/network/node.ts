@@ -182,7 +182,7 @@ export const make = async ({ options, limits, key, hashes, gater, logger }: Part
     services: {
       identify: identify({ maxMessageSize: 16 * 1_024 }),
       identifyPush: identifyPush({ maxMessageSize: 16 * 1_024 }),
-      ping: ping(),
+      ping: ping({ maxInboundStreams: Bounds.pingsMax, maxOutboundStreams: Bounds.pingsMax }),
       gossip: gossipOf(topic, hashes),
       dht: (components: KadDHTComponents) =>
         kadDHT({
