@@ -120,23 +120,23 @@ describe("the memory of recent ids", () => {
     assert.isTrue(recent.covers(Hlc.make(later.wallMs - windowMs + 1, 0), later))
   })
 
+  const id = (head: string) => head.padEnd(64, "0")
+
   it("keeps an id for the window, leaves out old stamps, and says when too many came", () => {
     const recent = new RecentIds(2, { steadyMs: 0, wallMs: now })
-    recent.add("old", entry(now - windowMs), { steadyMs: 0, wallMs: now })
-    assert.isUndefined(recent.get("old"))
-    recent.add("a", entry(now), { steadyMs: 0, wallMs: now })
-    recent.add("b", entry(now + windowMs), { steadyMs: windowMs, wallMs: now + windowMs })
-    assert.isDefined(recent.get("a"))
+    recent.add(id("0d"), entry(now - windowMs), { steadyMs: 0, wallMs: now })
+    assert.isUndefined(recent.get(id("0d")))
+    recent.add(id("a"), entry(now), { steadyMs: 0, wallMs: now })
+    recent.add(id("b"), entry(now + windowMs), { steadyMs: windowMs, wallMs: now + windowMs })
+    assert.isDefined(recent.get(id("a")))
     assert.isTrue(recent.isComplete(windowMs))
-    for (const id of ["c", "d", "e", "f"]) {
-      recent.add(id, entry(now + windowMs), { steadyMs: windowMs + 1, wallMs: now + windowMs })
+    for (const head of ["c", "d", "e", "f"]) {
+      recent.add(id(head), entry(now + windowMs), { steadyMs: windowMs + 1, wallMs: now + windowMs })
     }
-    assert.isUndefined(recent.get("a"))
+    assert.isUndefined(recent.get(id("a")))
     assert.isFalse(recent.isComplete(windowMs + 1))
     assert.isTrue(recent.isComplete(2 * windowMs + 1))
   })
-
-  const id = (head: string) => head.padEnd(64, "0")
 
   it("does not know what may be stored before it is told, and for the window where it is not told", () => {
     const recent = new RecentIds(10, { steadyMs: 0, wallMs: now })

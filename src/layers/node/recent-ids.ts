@@ -18,6 +18,7 @@ import type { Record } from "../../domain/record.ts"
 import { observedBytes } from "../../domain/signature.ts"
 import type { Accepted } from "../../services/Acceptor.ts"
 import { IdFilter } from "./id-filter.ts"
+import { IdTable } from "./id-table.ts"
 
 /**
  * A repeated write has the time of the first one, so the first came at most this long ago: the request window now, and
@@ -58,9 +59,8 @@ export interface Now {
 }
 
 export class RecentIds {
-  private readonly entriesMax: number
-  private current = new Map<string, Remembered>()
-  private previous = new Map<string, Remembered>()
+  private current: IdTable
+  private previous: IdTable
   private rotatedMs: number
   /** Since when every id is here. */
   private completeMs: number
@@ -69,7 +69,8 @@ export class RecentIds {
   private isSeeded = false
 
   constructor(entriesMax: number, { steadyMs, wallMs }: Now) {
-    this.entriesMax = entriesMax
+    this.current = new IdTable(entriesMax)
+    this.previous = new IdTable(entriesMax)
     this.rotatedMs = steadyMs
     this.completeMs = steadyMs
     this.filter = new IdFilter(windowMs, steadyMs)
@@ -90,10 +91,12 @@ export class RecentIds {
   add(id: string, accepted: Remembered, { steadyMs, wallMs }: Now): void {
     this.filter.add(id, steadyMs)
     if (wallMs - physicalMs(accepted.hlc) >= windowMs) return
-    if (this.current.size >= this.entriesMax || steadyMs - this.rotatedMs >= windowMs) {
+    if (this.current.size >= this.current.entriesMax || steadyMs - this.rotatedMs >= windowMs) {
       if (this.previous.size > 0) this.completeMs = Math.max(this.completeMs, this.rotatedMs)
+      const empty = this.previous
+      empty.clear()
       this.previous = this.current
-      this.current = new Map()
+      this.current = empty
       this.rotatedMs = steadyMs
     }
     this.current.set(id, accepted)
