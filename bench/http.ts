@@ -196,12 +196,16 @@ const rowOf = (server: Server, label: string, workload: Workload): Row => ({
 const bench = async (ours: Server, bare: Server) => {
   const { seed, workloads } = await prepare(ours)
   await ours.measure((client) => client.closed(seed, 202))
-  const bodies: { -readonly [K in keyof Bodies]?: Uint8Array } = {}
+  const bodies: { -readonly [K in keyof Bodies]?: Buffer } = {}
   for (const workload of workloads) {
     const { body } = await ours.measure((client) => client.closed(requests(workload, 1), workload.status))
     bodies[workload.kind] = body
   }
   bare.give(bodies as Bodies)
+  for (const workload of workloads) {
+    const { body } = await bare.measure((client) => client.closed(requests(workload, 1), workload.status))
+    if (!bodies[workload.kind]!.equals(body)) throw new Error(`the bare server answers otherwise: ${workload.name}`)
+  }
   const rows = workloads.flatMap((workload) => [rowOf(ours, "node", workload), rowOf(bare, "bare", workload)])
   const measured = await alternate(rows, turns)
   console.log(table(

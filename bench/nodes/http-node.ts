@@ -4,18 +4,21 @@
  *     ours   the whole node: real HTTP, real SQLite in the directory given, its threads as a node has them
  *     bare   `node:http` alone: reads the body, parses it as JSON, recovers one key with the native library and answers
  *            bytes it was given. It derives no id, asks no one and stores nothing: what is left when a node does nothing
- *            of its own.
+ *            of its own. An inbox it reads from the file of the node in the directory given (`bare-inbox.ts`).
  */
 import { Effect, Layer, Logger } from "effect"
 import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
+import { join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
+import type { Address } from "../../src/domain/ids.ts"
 import { loadWasmPromise } from "../../src/layers/crypto/hashes.ts"
 import { layer } from "../../src/layers/node-live.ts"
 import { NodeKey } from "../../src/services/NodeKey.ts"
 import { Writer } from "../../src/services/Writer.ts"
+import { bareInbox } from "./bare-inbox.ts"
 
 /** What the server tells when it listens. */
 export interface Ready {
@@ -70,9 +73,12 @@ const bare = Effect.promise(async () => {
   const addon = createRequire(import.meta.url)("secp256k1/bindings") as {
     ecdsaRecover(rs: Uint8Array, id: number, digest: Uint8Array, compressed: boolean): Uint8Array
   }
-  const { keccak256 } = await loadWasmPromise()
+  const hashes = await loadWasmPromise()
+  const { keccak256 } = hashes
+  const directory = process.argv[3]!
   const encoder = new TextEncoder()
   let bodies: Bodies | undefined
+  let inbox: ((user: Address) => Uint8Array) | undefined
   const server = createServer((request, response) => {
     const chunks: Array<Uint8Array> = []
     request.on("data", (chunk: Uint8Array) => chunks.push(chunk))
@@ -84,7 +90,9 @@ const bare = Effect.promise(async () => {
       addon.ecdsaRecover(sig.subarray(0, 64), sig[64]! - 27, digest, false)
       const waits = headers["prefer"] !== undefined
       const kind = method === "POST" ? (waits ? "waited" : "write") : url!.startsWith("/conv") ? "inbox" : "history"
-      const body = bodies![kind]
+      const body = kind === "inbox"
+        ? (inbox ??= bareInbox(join(directory, "messages.sqlite"), hashes))((headers["x-user"] as string).slice(2) as Address)
+        : bodies![kind]
       response.writeHead(kind === "write" ? 202 : kind === "waited" ? 201 : 200, {
         "content-type": "application/json",
         "content-length": body.length
