@@ -10,12 +10,10 @@ import { Context, Effect, Layer } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
-import * as Bytes from "../src/domain/bytes.ts"
 import type { Hashes } from "../src/domain/hashing.ts"
 import * as Hlc from "../src/domain/hlc.ts"
 import * as Ids from "../src/domain/ids.ts"
-import { defaultIngestLimits } from "../src/domain/limits.ts"
+import { defaultIngestLimits, pageDefault } from "../src/domain/limits.ts"
 import { opTypes, type Record, roles } from "../src/domain/record.ts"
 import * as Hashing from "../src/layers/crypto/hashing.ts"
 import { inboxAnswer } from "../src/layers/http/answers.ts"
@@ -27,12 +25,12 @@ import { layerSqlite } from "../src/layers/store/sqlite.ts"
 import { Store } from "../src/services/Store.ts"
 import { Trees } from "../src/services/Trees.ts"
 import { Views } from "../src/services/Views.ts"
+import { byHand } from "./nodes/by-hand.ts"
 import { alternate, cpuOf, isQuick, type Row, table, writeResults } from "./report/measure.ts"
 
 const chatCount = 200
 const messagesAChat = 20
 const unreadAChat = 5
-const pageLength = 50
 const groupCount = isQuick ? 300 : 3_000
 const calls = isQuick ? 20 : 100
 const runs = isQuick ? 1 : 5
@@ -124,70 +122,7 @@ const layer = (directory: string) =>
     Layer.provideMerge(Layer.merge(layerSqlite({ directory }), Hashing.layer))
   )
 
-const messageColumns = "m.id, m.hlc, m.ts, m.msg_type, m.content, m.control, s.address AS sender"
-
-const text = new TextDecoder()
-
-/** What somebody would write who needs these two answers and nothing else. */
-const byHand = (path: string) => {
-  const db = new DatabaseSync(path, { readOnly: true })
-  db.exec("PRAGMA cache_size = -65536")
-  const prepare = (sql: string) => {
-    const statement = db.prepare(sql)
-    statement.setReadBigInts(true)
-    return statement
-  }
-  const number = prepare("SELECT num FROM users WHERE address = ?")
-  const chats = prepare(
-    `SELECT c.num, c.id, p.address AS peer, r.up_to,
-      (SELECT max(m.hlc) FROM messages m WHERE m.chat = c.num AND m.hlc >= ?2) AS newest
-    FROM user_chats u JOIN chats c ON c.num = u.chat JOIN users p ON p.num = iif(c.a = ?1, c.b, c.a)
-      LEFT JOIN reads r ON r.chat = c.num AND r.reader = ?1
-    WHERE u.user = ?1 ORDER BY newest DESC LIMIT ?3`
-  )
-  const newest = prepare(
-    `SELECT ${messageColumns} FROM messages m JOIN users s ON s.num = m.sender WHERE m.chat = ? AND m.hlc = ?`
-  )
-  const unread = prepare(
-    "SELECT count(*) AS count FROM (SELECT 1 FROM messages WHERE chat = ? AND hlc > ? AND sender <> ? LIMIT 1000)"
-  )
-  const page = prepare(
-    `SELECT ${messageColumns} FROM messages m JOIN users s ON s.num = m.sender JOIN chats c ON c.num = m.chat
-      WHERE c.id = ? AND m.hlc >= ? ORDER BY m.hlc DESC LIMIT ?`
-  )
-  const hex = (value: unknown) => `0x${Bytes.toHex(value as Uint8Array)}`
-  const message = (row: { readonly [column: string]: unknown }, chatId: string) => ({
-    msg_id: hex(row["id"]),
-    chat_id: chatId,
-    sender: hex(row["sender"]),
-    ts: Number(row["ts"]),
-    hlc: (row["hlc"] as bigint).toString(16).padStart(16, "0"),
-    msg_type: Number(row["msg_type"]),
-    content: text.decode(row["content"] as Uint8Array),
-    control: row["control"] === null ? undefined : Bytes.toBase64(row["control"] as Uint8Array)
-  })
-  return {
-    inbox: (address: Ids.Address): string => {
-      const num = number.get(Bytes.fromHex(address))!["num"]!
-      const conversations = chats.all(num, 0n, pageLength).map((chat) => {
-        const chatId = hex(chat["id"])
-        return {
-          kind: "dm",
-          chat_id: chatId,
-          peer: hex(chat["peer"]),
-          newest: message(newest.get(chat["num"]!, chat["newest"]!)!, chatId),
-          unread: Number(unread.get(chat["num"]!, chat["up_to"] ?? 0n, num)!["count"])
-        }
-      })
-      return JSON.stringify({ conversations, next: null })
-    },
-    history: (chatId: Ids.ChatId): string =>
-      JSON.stringify({
-        messages: page.all(Bytes.fromHex(chatId), 0n, pageLength).map((row) => message(row, `0x${chatId}`)),
-        next: null
-      })
-  }
-}
+const textOf = (body: string | Uint8Array): string => typeof body === "string" ? body : new TextDecoder().decode(body)
 
 const repeated = (name: string, call: (i: number) => unknown): Row => ({
   name,
@@ -215,20 +150,22 @@ const bench = Effect.gen(function*() {
   // a chat for pages, as full as one, among the others
   const full = Ids.dmChatId(hashes, user(3), user(4))
   const long = Array.from(
-    { length: pageLength * 2 },
+    { length: pageDefault * 2 },
     (_, i) => messageOf(hashes, 9_000 + i, full, user(3 + (i % 2)), user(4 - (i % 2)))
   )
   const records = [...dialogs(hashes), ...long, ...groups(hashes)]
   for (let at = 0; at < records.length; at += 1_000) yield* store.commit(records.slice(at, at + 1_000), Hlc.zero)
 
   const inbox = (of: Ids.Address) =>
-    Effect.runPromise(Effect.map(views.conversations(of, { limit: pageLength }), (page) => inboxAnswer(page).body))
+    Effect.runPromise(
+      Effect.map(views.conversations(of, { limit: pageDefault }), (page) => textOf(inboxAnswer(page).body))
+    )
   const history = () => {
     const place = { kind: "dm", chatId: full, peer: user(4) } as const
     return Effect.runPromise(
       Effect.map(
-        views.historyText(user(3), place, { direction: "before", limit: pageLength }),
-        ({ messages }) => `{"messages":[${messages.join(",")}],"next":null}`
+        views.historyJson(user(3), place, { direction: "before", limit: pageDefault }),
+        textOf
       )
     )
   }

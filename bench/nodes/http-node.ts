@@ -4,11 +4,11 @@
  *     ours   the whole node: real HTTP, real SQLite in the directory given, its threads as a node has them
  *     bare   `node:http` alone: reads the body, parses it as JSON, recovers one key with the native library and answers
  *            bytes it was given. It derives no id, asks no one and stores nothing: what is left when a node does nothing
- *            of its own. An inbox it reads from the file of the node in the directory given (`bare-inbox.ts`).
+ *            of its own. An inbox it reads from the file of the node in the directory given (`by-hand.ts`).
  */
 import { Effect, Layer, Logger } from "effect"
 import { HttpServer } from "effect/http"
-import { createServer } from "node:http"
+import { createServer, type IncomingHttpHeaders } from "node:http"
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -18,7 +18,7 @@ import { loadWasmPromise } from "../../src/layers/crypto/hashes.ts"
 import { layer } from "../../src/layers/node-live.ts"
 import { NodeKey } from "../../src/services/NodeKey.ts"
 import { Writer } from "../../src/services/Writer.ts"
-import { bareInbox } from "./bare-inbox.ts"
+import { byHand } from "./by-hand.ts"
 
 /** What the server tells when it listens. */
 export interface Ready {
@@ -73,12 +73,12 @@ const bare = Effect.promise(async () => {
   const addon = createRequire(import.meta.url)("secp256k1/bindings") as {
     ecdsaRecover(rs: Uint8Array, id: number, digest: Uint8Array, compressed: boolean): Uint8Array
   }
-  const hashes = await loadWasmPromise()
-  const { keccak256 } = hashes
+  const { keccak256 } = await loadWasmPromise()
   const directory = process.argv[3]!
   const encoder = new TextEncoder()
   let bodies: Bodies | undefined
-  let inbox: ((user: Address) => Uint8Array) | undefined
+  let hand: ReturnType<typeof byHand> | undefined
+  const userOf = (headers: IncomingHttpHeaders) => (headers["x-user"] as string).slice(2) as Address
   const server = createServer((request, response) => {
     const chunks: Array<Uint8Array> = []
     request.on("data", (chunk: Uint8Array) => chunks.push(chunk))
@@ -91,7 +91,7 @@ const bare = Effect.promise(async () => {
       const waits = headers["prefer"] !== undefined
       const kind = method === "POST" ? (waits ? "waited" : "write") : url!.startsWith("/conv") ? "inbox" : "history"
       const body = kind === "inbox"
-        ? (inbox ??= bareInbox(join(directory, "messages.sqlite"), hashes))((headers["x-user"] as string).slice(2) as Address)
+        ? Buffer.from((hand ??= byHand(join(directory, "messages.sqlite"))).inbox(userOf(headers)))
         : bodies![kind]
       response.writeHead(kind === "write" ? 202 : kind === "waited" ? 201 : 200, {
         "content-type": "application/json",

@@ -1,6 +1,6 @@
 /**
- * A message as the API's JSON, written by hand: pages are mostly messages, and a schema takes several times as long. A test
- * holds it against `records.Message`.
+ * Messages and pages of them as the API's JSON, written by hand: pages are mostly messages, and a schema takes several times as
+ * long. A test holds them against the API's schemas.
  */
 import * as Bytes from "../domain/bytes.ts"
 import * as Hlc from "../domain/hlc.ts"
@@ -17,3 +17,10 @@ export const messageJson = ({ chatId, content, control, hlc, id, msgType, sender
   `{"msg_id":"0x${id}","chat_id":"0x${chatId}","sender":"0x${sender}","ts":${ts},"hlc":"${Hlc.toText(hlc)}",`
   + `"msg_type":${msgType},"content":${JSON.stringify(content)}`
   + (control === undefined ? "}" : `,"control":"${Bytes.toBase64(control)}"}`)
+
+/** Where the next page begins: a stamp and an id in hex. Clients do not look into it. */
+export const cursorOf = (hlc: Hlc.Hlc, id: string): string => `${Hlc.toText(hlc)}${id}`
+
+/** What stands before and after the messages of a page. `next`: a cursor. */
+export const pageHead = `{"messages":[`
+export const pageTail = (next: string | undefined): string => `],"next":${next === undefined ? "null" : `"${next}"`}}`

@@ -319,6 +319,11 @@ export class Store extends Context.Service<Store, {
   readonly clock: Effect.Effect<Hlc, StoreError>
   /** At most `limit` messages; fewer, but at least one, when they take `limits.pageBytesMax` or more (`record.sizeOf`). */
   page(query: PageQuery): Effect.Effect<ReadonlyArray<Message>, StoreError>
+  /**
+   * A page of a direct conversation as the API's JSON in UTF-8 (`api/message-json`): what `page` gives, and where the next page
+   * begins. Backward there is one where more than `limit` were found, or bytes ended the page; forward, behind every message.
+   */
+  pageJson(query: PageQuery): Effect.Effect<Uint8Array, StoreError>
   /** What `page` gives, as text: for whom it is only to be handed on. */
   pageText(query: PageQuery): Effect.Effect<ReadonlyArray<TextRow>, StoreError>
   message(id: MessageId): Effect.Effect<Message | undefined, StoreError>

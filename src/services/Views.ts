@@ -25,13 +25,6 @@ export interface History {
   readonly next?: Position | undefined
 }
 
-/** A page as the API tells it: what {@link History} is, as text. */
-export interface HistoryText {
-  /** One JSON object each: `api/message-json`. */
-  readonly messages: ReadonlyArray<string>
-  readonly next?: Position | undefined
-}
-
 export interface Conversation {
   readonly place: Place
   /** Of a group; "" when it has none. */
@@ -60,12 +53,12 @@ export class Views extends Context.Service<Views, {
     place: Place,
     query: HistoryQuery
   ): Effect.Effect<History, Forbidden | NotFound | Overloaded>
-  /** The same page, as text that was written where it was read: a server hands it on as it is. */
-  historyText(
+  /** The same page as the API's JSON, as text or in UTF-8, written where it was read: a server hands it on as it is. */
+  historyJson(
     user: Ids.Address,
     place: Place,
     query: HistoryQuery
-  ): Effect.Effect<HistoryText, Forbidden | NotFound | Overloaded>
+  ): Effect.Effect<string | Uint8Array, Forbidden | NotFound | Overloaded>
   message(
     user: Ids.Address,
     place: Place,

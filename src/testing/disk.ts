@@ -38,6 +38,7 @@ const scanned = 1_000
 /** Reads that take arguments and are not in line with commits. */
 const readNames = [
   "page",
+  "pageJson",
   "pageText",
   "message",
   "messages",

@@ -7,8 +7,9 @@ import { Effect, type Layer, Schema } from "effect"
 import { Message as MessageSchema } from "../../src/api/records.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import type { MessageId } from "../../src/domain/ids.ts"
+import { pageBytesMax } from "../../src/domain/limits.ts"
 import { type Message, type Record, sizeOf } from "../../src/domain/record.ts"
-import { type ChatHead, Store, type StoreError } from "../../src/services/Store.ts"
+import { type ChatHead, type Position, Store, type StoreError } from "../../src/services/Store.ts"
 import * as Model from "./store-model.ts"
 import * as Make from "./store-records.ts"
 
@@ -154,20 +155,37 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
       })
     )
 
+    const everyControl = String.fromCharCode(...Array.from({ length: 0xa1 }, (_, code) => code))
+
+    /** Contents that JSON, SQL or UTF-8 may trip over, and a chat of which a page is too long. */
+    const oddRecords = (): ReadonlyArray<Record> => {
+      const odd = [
+        "",
+        "\0",
+        "\"\\\b\u007f",
+        "\u{feff}\u2028",
+        "\u{1f600}",
+        "\ufffd",
+        "é",
+        everyControl,
+        "x".repeat(32_768)
+      ]
+        .flatMap((content, i) => [
+          Make.message({ content, hlc: Make.at(i) }),
+          Make.message({ content, hlc: Make.at(i), control: Uint8Array.from({ length: i * 9 }, (_, j) => j * i) })
+        ])
+      const big = Array.from(
+        { length: 80 },
+        (_, i) => Make.message({ peer: Make.user(2), content: `${i} `.repeat(8_000), hlc: Make.at(i) })
+      )
+      return [...Make.manyRecords(11, 120), ...odd, ...big]
+    }
+
     test(
       "gives pages as text: the JSON of the API, row by row",
       Effect.gen(function*() {
         const store = yield* Store
-        const odd = ["", "\0", "\"\\\b\u007f", "\u{feff}\u2028", "\u{1f600}", "\ufffd", "é", "x".repeat(32_768)]
-          .flatMap((content, i) => [
-            Make.message({ content, hlc: Make.at(i) }),
-            Make.message({ content, hlc: Make.at(i), control: Uint8Array.from({ length: i * 9 }, (_, j) => j * i) })
-          ])
-        const big = Array.from(
-          { length: 80 },
-          (_, i) => Make.message({ peer: Make.user(2), content: `${i} `.repeat(8_000), hlc: Make.at(i) })
-        )
-        const records = [...Make.manyRecords(11, 120), ...odd, ...big]
+        const records = oddRecords()
         yield* store.commit(records, Hlc.zero)
         for (const chatId of chats) {
           for (const direction of ["before", "after"] as const) {
@@ -184,6 +202,48 @@ export const suite = (name: string, layer: Layer.Layer<Store, StoreError>): void
             }
           }
         }
+      })
+    )
+
+    test(
+      "writes pages of direct conversations as the API has them, from any place, however long",
+      Effect.gen(function*() {
+        const store = yield* Store
+        const records = oddRecords()
+        yield* store.commit(records, Hlc.zero)
+        let pages = 0
+        for (const chatId of chats) {
+          for (const direction of ["before", "after"] as const) {
+            for (const limit of [1, 2, 50, 64, 65, 500]) {
+              let from: Position | undefined
+              for (let n = 0; n < 20; n++) {
+                const query = { chatId, direction, from, floor: limit === 2 ? Make.at(3) : Hlc.zero, limit }
+                const rows = yield* store.page({ ...query, limit: limit + 1 })
+                const isMore = rows.length > limit || rows.reduce((sum, row) => sum + sizeOf(row), 0) >= pageBytesMax
+                const page = rows.slice(0, limit)
+                const last = page.at(-1)
+                const next = last === undefined || !isMore && direction === "before"
+                  ? "null"
+                  : `"${Hlc.toText(last.hlc)}${last.id}"`
+                const json = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+                  yield* store.pageJson(query)
+                )
+                assert.strictEqual(json, `{"messages":[${page.map(jsonOf).join(",")}],"next":${next}}`)
+                pages++
+                from = last === undefined ? undefined : { hlc: last.hlc, id: last.id }
+                if (next === "null") break
+              }
+            }
+          }
+        }
+        assert.isAbove(pages, 100)
+        const unknown = {
+          chatId: Make.dm(Make.user(77), Make.user(78)),
+          direction: "before",
+          floor: Hlc.zero,
+          limit: 5
+        } as const
+        assert.strictEqual(new TextDecoder().decode(yield* store.pageJson(unknown)), `{"messages":[],"next":null}`)
       })
     )
   })

@@ -4,6 +4,7 @@ import { Effect, Result, Schema } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Fields from "../../src/api/fields.ts"
+import { cursorOf } from "../../src/api/message-json.ts"
 import * as KeyFile from "../../src/cli/keyfile.ts"
 import { fromPrivateKey } from "../../src/client/Signer.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
@@ -63,7 +64,7 @@ describe("read back as they were written:", () => {
     const dice = new Dice(seed)
     const position = { hlc: stampOf(dice), id: dice.hex<Ids.MessageId>(32) }
     const inbox = { activity: stampOf(dice), chatId: dice.hex<Ids.ChatId>(32) }
-    assert.deepStrictEqual(Effect.runSync(Answers.readPosition("after", Answers.positionCursor(position))), position)
+    assert.deepStrictEqual(Effect.runSync(Answers.readPosition("after", cursorOf(position.hlc, position.id))), position)
     assert.deepStrictEqual(Effect.runSync(Answers.readInboxPosition(Answers.inboxCursor(inbox))), inbox)
   })
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, References } from "effect"
 import { TestClock } from "effect/testing"
-import { messageJson } from "../../src/api/message-json.ts"
+import { cursorOf, messageJson, pageHead, pageTail } from "../../src/api/message-json.ts"
 import * as Hlc from "../../src/domain/hlc.ts"
 import * as Ids from "../../src/domain/ids.ts"
 import { retentionMs } from "../../src/domain/limits.ts"
@@ -48,12 +48,13 @@ describe("the inbox", () => {
       const views = yield* Views
       for (let n = 0; n < 12; n++) {
         const [place, query] = [{ kind: "group", chatId: world.group(n) }, { direction: "before", limit: 3 }] as const
-        const told = Effect.map(views.history(reader, place, query), ({ messages, next }) => ({
-          messages: messages.map(messageJson),
-          next
-        }))
+        const told = Effect.map(
+          views.history(reader, place, query),
+          ({ messages, next }) =>
+            pageHead + messages.map(messageJson).join(",") + pageTail(next && cursorOf(next.hlc, next.id))
+        )
         assert.deepStrictEqual(
-          yield* Effect.result(views.historyText(reader, place, query)),
+          yield* Effect.result(views.historyJson(reader, place, query)),
           yield* Effect.result(told)
         )
       }

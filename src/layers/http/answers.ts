@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
-import { messageJson } from "../../api/message-json.ts"
+import { cursorOf, messageJson } from "../../api/message-json.ts"
 import * as Bytes from "../../domain/bytes.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import type { ChatId, MessageId } from "../../domain/ids.ts"
@@ -11,14 +11,14 @@ import type { Message } from "../../domain/record.ts"
 import { InvalidRequest } from "../../domain/refusal.ts"
 import type { Receipt } from "../../services/Ingest.ts"
 import type { Position } from "../../services/Store.ts"
-import type { Conversation, HistoryText, InboxPosition, Views } from "../../services/Views.ts"
+import type { Conversation, InboxPosition, Views } from "../../services/Views.ts"
 import { Writer } from "../../services/Writer.ts"
 import { Draining } from "./draining.ts"
 
-/** What a call is answered: JSON as text, so that nobody builds objects which are only to be written down. */
+/** What a call is answered: JSON as text or in UTF-8, so that nobody builds objects which are only to be written down. */
 export interface Answer {
   readonly status: number
-  readonly body: string
+  readonly body: string | Uint8Array
   /** Of `Prefer: wait`, when it was asked for: how long, s. */
   readonly waitedSeconds?: number | undefined
   /** s. */
@@ -38,11 +38,10 @@ export const contentType = "application/json"
 /** An answer as a server of Effect sends it. */
 export const toResponse = (answer: Answer): HttpServerResponse.HttpServerResponse => {
   const headers = headersOf(answer)
-  return HttpServerResponse.text(answer.body, {
-    status: answer.status,
-    contentType,
-    ...(headers === undefined ? {} : { headers })
-  })
+  const options = { status: answer.status, contentType, ...(headers === undefined ? {} : { headers }) }
+  return typeof answer.body === "string"
+    ? HttpServerResponse.text(answer.body, options)
+    : HttpServerResponse.uint8Array(answer.body, options)
 }
 
 /** The keys and their order are those of the API's schema; absent fields are left out. */
@@ -55,11 +54,8 @@ const conversationJson = ({ capped, newest, place, title, unread }: Conversation
 
 const nextJson = (cursor: string | undefined): string => cursor === undefined ? "null" : `"${cursor}"`
 
-/** A page of messages, which are text already. */
-export const historyAnswer = ({ messages, next }: HistoryText): Answer => ({
-  status: 200,
-  body: `{"messages":[${messages.join(",")}],"next":${nextJson(next && positionCursor(next))}}`
-})
+/** A page of messages, which is JSON already. */
+export const historyAnswer = (page: string | Uint8Array): Answer => ({ status: 200, body: page })
 
 type Inbox = Effect.Success<ReturnType<Views["Service"]["conversations"]>>
 
@@ -76,10 +72,6 @@ export const messageAnswer = (message: Message): Answer => ({ status: 200, body:
 /** No node stamps as late (the year 6429), and stores keep stamps as signed numbers of 64 bits. */
 const stampEnd = 1n << 63n
 
-/** A cursor is a stamp and an id in hex. Clients do not look into it. */
-const cursorOf = (hlc: Hlc.Hlc, id: string): string => `${Hlc.toText(hlc)}${id}`
-
-export const positionCursor = (position: Position): string => cursorOf(position.hlc, position.id)
 export const inboxCursor = (position: InboxPosition): string => cursorOf(position.activity, position.chatId)
 
 const readCursor = (

@@ -161,7 +161,7 @@ export const make = Effect.gen(function*() {
       (from) =>
         Effect.flatMap(prove(caller), ({ user }) =>
           Effect.map(
-            views.historyText(user, place, { direction, from, limit: query.limit ?? pageDefault }),
+            views.historyJson(user, place, { direction, from, limit: query.limit ?? pageDefault }),
             Answers.historyAnswer
           ))
     )

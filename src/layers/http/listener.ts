@@ -49,7 +49,7 @@ const write = (response: ServerResponse, answer: Answer): void => {
   const length = String(Buffer.byteLength(answer.body))
   const own = ["content-type", contentType, "content-length", length, ...corsHeaders]
   response.writeHead(answer.status, more === undefined ? own : [...Object.entries(more).flat(), ...own])
-  // text, not bytes: it goes out in one piece with the headers
+  // text goes out in one piece with the headers
   response.end(answer.body)
 }
 

@@ -1,6 +1,7 @@
 /** Reading: everything derived when it is asked for. See the port for the contract. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { cursorOf, pageHead, pageTail } from "../../api/message-json.ts"
 import * as Hlc from "../../domain/hlc.ts"
 import type * as Ids from "../../domain/ids.ts"
 import { pageBytesMax, pageDefault, pageMax } from "../../domain/limits.ts"
@@ -132,6 +133,16 @@ export const layer = Layer.effect(
       })
     const history = historyOf(values)
     const textOf = historyOf({ read: store.pageText, sizeOf: (row: TextRow) => row.size })
+
+    /** Of a group it is known here who was in it when, and the store does not know. */
+    const historyJson = Effect.fnUntraced(function*(user: Ids.Address, place: Place, query: HistoryQuery) {
+      if (place.kind === "dm") {
+        yield* writer.settled([place.chatId])
+        return yield* Effect.mapError(store.pageJson({ chatId: place.chatId, floor: floor(), ...query }), unavailable)
+      }
+      const { messages, next } = yield* textOf(user, place, query)
+      return `${pageHead}${messages.map(({ json }) => json).join(",")}${pageTail(next && cursorOf(next.hlc, next.id))}`
+    })
 
     const message = Effect.fnUntraced(function*(user: Ids.Address, place: Place, id: Ids.MessageId) {
       const membership = yield* enter(user, place)
@@ -306,11 +317,7 @@ export const layer = Layer.effect(
 
     return Views.of({
       history,
-      historyText: (user, place, query) =>
-        Effect.map(textOf(user, place, query), ({ messages, next }) => ({
-          messages: messages.map(({ json }) => json),
-          next
-        })),
+      historyJson,
       message,
       conversations: (user, query) => Effect.mapError(conversations(user, query), unavailable),
       members: Effect.fnUntraced(function*(user, chatId) {

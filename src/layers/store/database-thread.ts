@@ -71,6 +71,7 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
     arrivedAfter: ({ after, limit }) => arrivals.countAfter(after, limit),
     clock: reads.clock,
     page: (query) => packRecords(reads.page(query)),
+    pageJson: reads.pageJson,
     pageText: (query) => ReadAnswers.packText(reads.pageText(query)),
     messages: (ids) => packRecords(reads.messages(ids)),
     op: (id) => one(reads.op(id)),

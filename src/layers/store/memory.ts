@@ -30,6 +30,7 @@ import type { LeafHash } from "./leaf.ts"
 import * as Arrivals from "./memory-arrivals.ts"
 import { comparePlaces, countBelow, Memory } from "./memory-records.ts"
 import * as Sync from "./memory-sync.ts"
+import { jsonOf } from "./page-json.ts"
 
 /** Cuts a page where its bytes reach the bound. */
 const bounded = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> => {
@@ -159,6 +160,8 @@ const make = (hashes: Hashes): Store["Service"] => {
     arrivedAfter: (after, limit) => Effect.sync(() => Arrivals.countAfter(memory, after, limit)),
     clock: Effect.sync(() => memory.clock),
     page: (query) => Effect.sync(() => page(memory, query)),
+    pageJson: (query) =>
+      Effect.sync(() => Bytes.fromText(jsonOf(page(memory, { ...query, limit: query.limit + 1 }).map(textOf), query))),
     pageText: (query) => Effect.sync(() => page(memory, query).map(textOf)),
     message: (id) => Effect.sync(() => memory.find<Message>(`m${id}`)),
     messages: (ids) => Effect.sync(() => messages(ids)),

@@ -61,6 +61,7 @@ export interface Calls {
   readonly arrivedAfter: { ask: { after: Arrival; limit: number }; answer: number }
   readonly clock: { ask: undefined; answer: Hlc }
   readonly page: { ask: PageQuery; answer: ArrayBuffer }
+  readonly pageJson: { ask: PageQuery; answer: ArrayBuffer }
   readonly pageText: { ask: PageQuery; answer: TextPage }
   readonly messages: { ask: ReadonlyArray<MessageId>; answer: ArrayBuffer }
   readonly op: { ask: OpId; answer: ArrayBuffer }

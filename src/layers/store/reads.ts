@@ -26,6 +26,7 @@ import type { PageQuery, ScanQuery, StoreStats, TextRow } from "../../services/S
 import { Dictionary } from "./dictionary.ts"
 import { type InboxReads, makeInboxReads } from "./inbox-reads.ts"
 import { prefixOf } from "./packing.ts"
+import { makePageJson } from "./page-json.ts"
 import { pageSql, pageValues } from "./page-sql.ts"
 import * as Rows from "./rows.ts"
 import { readState } from "./state.ts"
@@ -33,6 +34,7 @@ import { readState } from "./state.ts"
 export interface Reads extends InboxReads {
   readonly clock: () => Hlc.Hlc
   readonly page: (query: PageQuery) => ReadonlyArray<Message>
+  readonly pageJson: (query: PageQuery) => ArrayBuffer
   readonly pageText: (query: PageQuery) => ReadonlyArray<TextRow>
   readonly messages: (ids: ReadonlyArray<Ids.MessageId>) => ReadonlyArray<Message>
   readonly op: (id: Ids.OpId) => Op | undefined
@@ -45,9 +47,6 @@ export interface Reads extends InboxReads {
 
 const integerMin = -(2n ** 63n)
 const nothing = new Uint8Array()
-
-/** Rows of a page that are read at once, which is cheaper than one by one: 4 MB at worst, of which one is used. */
-const rowsAtOnceMax = 64
 
 /** Pages of a chat: rows with these columns, read as `of` says, up to the one that reaches the bound in bytes. */
 const makePage = <A>(
@@ -63,7 +62,7 @@ const makePage = <A>(
   const readings = { before: reading("before"), after: reading("after") }
   return (query: PageQuery): ReadonlyArray<A> => {
     const { direction, limit } = query
-    const read = readings[direction][limit <= rowsAtOnceMax ? "few" : "many"]
+    const read = readings[direction][limit <= Rows.atOnceMax ? "few" : "many"]
     const page: Array<A> = []
     let bytes = 0
     for (const row of read(...pageValues(query))) {
@@ -112,10 +111,12 @@ export const makeReads = (db: DatabaseSync, hashes: Hashes, path: string): Reads
   const ops = Rows.prepareRows(db, "SELECT record FROM ops WHERE chat = ? ORDER BY hlc, prefix, id")
   const read = Rows.prepareRows(db, "SELECT record FROM reads WHERE chat = ? AND reader = ?")
   const identity = Rows.prepareRows(db, "SELECT record FROM identities WHERE user = ?")
+  const pageText = makePage(db, Rows.toldColumns, textOf(names), ({ size }) => size)
   return {
     clock: () => readState(db)?.clock ?? Hlc.zero,
     page: makePage(db, Rows.messageColumns, (_, row) => Rows.messageOf(names, row), sizeOf),
-    pageText: makePage(db, Rows.toldColumns, textOf(names), ({ size }) => size),
+    pageJson: makePageJson(db, names, pageText),
+    pageText,
     messages: (ids) =>
       atOnce(() =>
         ids.flatMap((hex) => {

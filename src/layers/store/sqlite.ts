@@ -125,6 +125,7 @@ const make = (options: SqliteOptions) =>
       arrivals: (query) => arrivals(reader, query),
       arrivedAfter: (after, limit) => reader.call("arrivedAfter", { after, limit }),
       page: (query) => Effect.map(reader.call("page", query), all<Message>),
+      pageJson: (query) => Effect.map(reader.call("pageJson", query), (json) => new Uint8Array(json)),
       pageText: (query) => Effect.map(reader.call("pageText", query), ReadAnswers.unpackText),
       message: (id) => Effect.map(reader.call("messages", [id]), only<Message>),
       messages: (ids) => Effect.map(reader.call("messages", ids), all<Message>),

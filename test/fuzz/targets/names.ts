@@ -3,6 +3,7 @@ import { peerIdFromString } from "@libp2p/peer-id"
 import { multiaddr } from "@multiformats/multiaddr"
 import { Effect, Exit, Result, Schema } from "effect"
 import * as Fields from "../../../src/api/fields.ts"
+import { cursorOf } from "../../../src/api/message-json.ts"
 import * as Multiaddrs from "../../../src/cli/multiaddrs.ts"
 import { parseUrl } from "../../../src/client/url.ts"
 import * as Bytes from "../../../src/domain/bytes.ts"
@@ -133,7 +134,7 @@ const readers: { readonly [name: string]: (text: string) => string } = {
   text: prints(schema(Fields.text("text", 64)), (text) => text),
   position: prints(
     (text) => resultOf(Answers.readPosition("before", text)),
-    (position) => position === undefined ? "" : Answers.positionCursor(position),
+    (position) => position === undefined ? "" : cursorOf(position.hlc, position.id),
     (text) => text.slice(0, 16).toLowerCase() + bare(text.slice(16))
   ),
   inboxPosition: prints(
