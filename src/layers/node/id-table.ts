@@ -43,19 +43,14 @@ const read = (id: string): void => {
 
 export class IdTable {
   readonly entriesMax: number
-  /** One more than the place of an entry; 0: nothing. */
-  private readonly index: Int32Array
-  private readonly mask: number
+  /** One more than the place of an entry; 0: nothing. A power of two places; one until the first entry comes. */
+  private index = new Int32Array(1)
   private readonly key = crypto.getRandomValues(new Int32Array(2))
   private readonly chunks: Array<Chunk> = []
   private count = 0
 
   constructor(entriesMax: number) {
     this.entriesMax = entriesMax
-    // not touched, and so not in memory, before it is used
-    const places = 2 ** Math.ceil(Math.log2(2 * Math.max(1, entriesMax)))
-    this.index = new Int32Array(places)
-    this.mask = places - 1
   }
 
   get size(): number {
@@ -64,11 +59,12 @@ export class IdTable {
 
   /** Where {@link wanted} is in the index, or is to be put. */
   private place(): number {
+    const mask = this.index.length - 1
     let mixed = Math.imul(wanted[0]! ^ this.key[0]!, 0x9e3779b1) ^ Math.imul(wanted[1]! ^ this.key[1]!, 0x85ebca6b)
     mixed ^= mixed >>> 15
-    let at = Math.imul(mixed, 0xc2b2ae35) >>> 8 & this.mask
+    let at = Math.imul(mixed, 0xc2b2ae35) >>> 8 & mask
     for (let entry = this.index[at]!; entry !== 0 && !this.isWanted(entry - 1); entry = this.index[at]!) {
-      at = at + 1 & this.mask
+      at = at + 1 & mask
     }
     return at
   }
@@ -82,6 +78,7 @@ export class IdTable {
 
   /** `id`: 32 bytes in hex. What was kept of it before is replaced. Throws when the table is full. */
   set(id: string, { hlc, ticket, variant }: Entry): void {
+    if (this.index.length === 1) this.index = new Int32Array(2 ** Math.ceil(Math.log2(2 * this.entriesMax)))
     read(id)
     const at = this.place()
     let entry = this.index[at]! - 1
