@@ -28,8 +28,10 @@ const [writesPerSecond, followedPerSecond, probers] = [200, 20, 4]
 const offeredPerSecond = numberGiven("rate", isQuick ? 300 : 1_500)
 /** Of the closed loop, to each node. */
 const connections = 16
-/** More than a node takes in a closed loop: what it is planned with. */
-const closedPerSecond = isQuick ? 600 : 1_500
+/** About what a node takes in a closed loop with two others: planned for another rate, writes would be sent too early or late. */
+const closedPerSecond = 600
+/** Roughly what the load signs, a ms: plans are signed one after the other, and all begin after the last. */
+const signedPerMs = 5
 const equalMsMax = isQuick ? 60_000 : 300_000
 const bareMs = 2_000
 
@@ -138,8 +140,9 @@ const measure = async (directory: string) => {
   const nodes = await startAll(directory, store)
   const plans = (perSecond: number, loop: "open" | "closed") => async () => {
     const runs: Array<() => Promise<Met>> = []
-    for (const { id, port } of nodes) {
-      const plan = await load.sign(id, Math.ceil(perSecond * seconds), perSecond)
+    const count = Math.ceil(perSecond * seconds)
+    for (const [i, { id, port }] of nodes.entries()) {
+      const plan = await load.sign(id, count, perSecond, (nodes.length - 1 - i) * count / signedPerMs)
       runs.push(() =>
         load.run({ plan, port, connections, loop, msMax: seconds * 1_000 + (loop === "open" ? 10_000 : 0) })
       )

@@ -38,7 +38,7 @@ const colours: ReadonlyArray<readonly [string, string]> = [
   ["#9c4f83", "#e39cc9"]
 ]
 
-const escaped = (text: string): string =>
+export const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll(`"`, "&quot;")
 
 const units: ReadonlyArray<readonly [number, string]> = [[1e9, " G"], [1e6, " M"], [1e3, " k"]]

@@ -3,11 +3,11 @@ import type { Hlc } from "../../src/domain/hlc.ts"
 import { type Entry, IdTable } from "../../src/layers/node/id-table.ts"
 import { Dice, Seed } from "../domain/records.ts"
 
-/** Ids that are alike but for a word or two, so that they meet in the index. */
+/** Ids that are alike but for a word or two of the half that counts, so that they meet in the index. */
 const anId = (dice: Dice): string => {
   const words = Array.from({ length: 8 }, () => "ffffffff")
   words[0] = `0000000${dice.below(4)}`
-  words[dice.below(8)] = `0000000${dice.below(10)}`
+  words[dice.below(4)] = `0000000${dice.below(10)}`
   return words.join("")
 }
 

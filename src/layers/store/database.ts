@@ -23,8 +23,8 @@ export interface DatabaseOptions {
 
 /** Of a new file. Half of it, SQLite's default, was no cheaper a message with a million of them, and took more disk. */
 const pageBytes = 8192
-/** Of each connection. Four times as much made a commit among a million messages no cheaper: the system caches the file too. */
-const cacheKib = 16_384
+/** Of each connection. Eight times as much made a commit among a million messages no cheaper: the system caches the file too. */
+const cacheKib = 8_192
 /** Pages in the log that make a commit checkpoint. More is faster and stalls that commit longer. */
 const checkpointPages = 4_000
 const logBytesMax = 64 * 1024 * 1024
