@@ -14,10 +14,11 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 
 const oldestMajor = 26
 /**
- * Garbage is collected sooner: of the young at 4 MiB, which takes some 40 MiB less and no more CPU time, and of the old when it
- * is half of what lives; left alone, heaps grow to four times as much. Only a new process can be told.
+ * Garbage is collected sooner: of the young at 8 MiB, which takes some 30 MiB less than by default and no more CPU time (4 MiB take a
+ * tenth more), and of the old when it is half of what lives, which takes a fiftieth more CPU time; left alone, heaps grow to four
+ * times as much. Only a new process can be told.
  */
-const engineFlags = ["--max-semi-space-size=4", "--heap-growing-percent=50"]
+const engineFlags = ["--max-semi-space-size=8", "--heap-growing-percent=50"]
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const source = join(root, "src", "main.ts")

@@ -14,7 +14,7 @@ const text = new TextDecoder()
 
 export const byHand = (path: string) => {
   const db = new DatabaseSync(path, { readOnly: true })
-  db.exec("PRAGMA cache_size = -65536")
+  db.exec("PRAGMA cache_size = -8192")
   const prepare = (sql: string) => {
     const statement = db.prepare(sql)
     statement.setReadBigInts(true)

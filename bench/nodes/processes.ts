@@ -52,7 +52,7 @@ export const until = async <A>(msMax: number, stepMs: number, ask: () => Promise
 
 /** As `npm start` does: the bundle, which is made anew before when it is old. */
 export const program = fileURLToPath(new URL("../../bin/p2p-mes.mjs", import.meta.url))
-export const engineFlags = ["--max-semi-space-size=4", "--heap-growing-percent=50"]
+export const engineFlags = ["--max-semi-space-size=8", "--heap-growing-percent=50"]
 if (!isFresh()) await bundle()
 
 const probe = new URL("probe.ts", import.meta.url)
