@@ -8,18 +8,17 @@ import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import * as Bytes from "../domain/bytes.ts"
 import type * as Hlc from "../domain/hlc.ts"
 import * as Ids from "../domain/ids.ts"
 import { waitSecondsMax } from "../domain/limits.ts"
 import { opTypes, roles } from "../domain/record.ts"
-import { call, type CallOptions, read, resendMsMax, type Settled } from "./calls.ts"
+import { call, type CallOptions, read, type Settled } from "./calls.ts"
 import * as Chat from "./Chat.ts"
 import * as Connection from "./Connection.ts"
 import { Entropy } from "./Entropy.ts"
-import type { NodeUnreachable, OutcomeUnknown, ReadError, WriteError } from "./errors.ts"
+import type { ReadError, WriteError } from "./errors.ts"
 import type { EventNode } from "./event-source.ts"
 import * as Events from "./Events.ts"
 import { hashes } from "./hashing.ts"
@@ -34,8 +33,8 @@ export type { InboxOptions, PageOptions } from "./reads.ts"
 export interface NodeClientOptions extends Connection.ConnectionOptions {
   readonly signer: Signer
   /**
-   * Other nodes: a message that this one does not answer for goes through them, as the same message, and `events` goes on at
-   * them when this one is gone. Each proves its id before it is believed.
+   * Other nodes: they are asked for a message whose write had no answer, and `events` goes on at them when this one is
+   * gone. Each proves its id before it is believed.
    */
   readonly alternates?: ReadonlyArray<string> | undefined
   /** How often a busy node (429, 503) is waited for. Default 3. */
@@ -165,38 +164,17 @@ export const make = Effect.fnUntraced(function*(
         content: payload.content,
         control: payload.control
       })
-    const sendAt = (at: Connection.Connection, ts?: number) =>
-      call(
-        at,
-        callOptions,
-        taken(
-          chat.kind === "dm"
-            ? at.api.dialogs.send({ params: { peer: chat.peer }, headers, payload, ...both })
-            : at.api.groups.send({ params: { chat_id: chat.chatId }, headers, payload, ...both })
-        ),
-        { intent: { kind: "message", id }, ts, settle: at === connection ? settleMessage(chat) : undefined },
-        waitMs(options)
-      )
-
-    /** Rule 7 of `calls.ts`. */
-    const throughOthers = Effect.fnUntraced(function*(
-      first: OutcomeUnknown | NodeUnreachable
-    ): Effect.fn.Return<Sent, WriteError> {
-      let error = first
-      for (const at of others) {
-        const ts = error._tag === "OutcomeUnknown" ? error.ts : undefined
-        if (ts !== undefined && (yield* timestamps.now) - ts >= resendMsMax) break
-        const sent = yield* Effect.result(sendAt(at, ts))
-        if (Result.isSuccess(sent)) return sent.success
-        const { failure } = sent
-        if (ts !== undefined || failure._tag === "NodeUnreachable") continue
-        // no earlier attempt is open, so this answer is one
-        if (failure._tag !== "OutcomeUnknown") return yield* failure
-        error = failure
-      }
-      return yield* error
-    })
-    return Effect.catchTag(sendAt(connection), ["OutcomeUnknown", "NodeUnreachable"], throughOthers)
+    return call(
+      connection,
+      callOptions,
+      taken(
+        chat.kind === "dm"
+          ? api.dialogs.send({ params: { peer: chat.peer }, headers, payload, ...both })
+          : api.groups.send({ params: { chat_id: chat.chatId }, headers, payload, ...both })
+      ),
+      { intent: { kind: "message", id }, settle: settleMessage(chat) },
+      waitMs(options)
+    )
   }
 
   const markRead: NodeClient["markRead"] = (chat, upTo, options) => {

@@ -10,8 +10,6 @@
  *    since a repeated write gets its first answer; after that the record is asked for by its id, and only when the
  *    ingest node does not have it, and cannot take the lost request any more, is the write signed anew.
  * 6. What cannot be settled is {@link OutcomeUnknown}, never a second write.
- * 7. A message that one node did not answer for may go through another with the same time: its id is the same there, so all
- *    nodes hold it as one (SPEC §2, §5).
  */
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -24,7 +22,7 @@ import { type Attempt, CurrentAttempt, type Intent } from "./signing.ts"
 import type { Timestamps } from "./Timestamps.ts"
 
 /** A lost request may be sent again until it is this old: a node takes it for 30 s, less what the way may take. */
-export const resendMsMax = requestMsMax - 5_000
+const resendMsMax = requestMsMax - 5_000
 /** From this age on no node takes it, clocks a little apart. */
 const goneMs = requestMsMax + 5_000
 const lostPauseMs = [200, 400, 1_000]
@@ -47,8 +45,6 @@ export interface Write<A> {
   readonly intent: Intent
   /** Looks for a record whose write had no answer; a failure is no word. Absent: its endpoint cannot be asked. */
   readonly settle?: ((id: string) => Effect.Effect<Settled<A>>) | undefined
-  /** Signed with this time and no other: rule 7. A failure says nothing of the earlier attempts. */
-  readonly ts?: number | undefined
   /** Signing it again does no harm: it says how things are, not what is to happen. */
   readonly isState?: boolean | undefined
 }
@@ -101,7 +97,6 @@ export const call = Effect.fnUntraced(function*<A>(
     switch (error._tag) {
       case "Unauthenticated": {
         if (isUncertain) return error.reason === "bad-signature" ? yield* error : "refused"
-        if (write?.ts !== undefined && error.reason !== "wrong-node") return yield* error
         if (error.reason === "expired" && error.time !== undefined && spend(budget, "expired")) {
           yield* timestamps.correct(error.time)
           return "new"
@@ -194,7 +189,7 @@ export const call = Effect.fnUntraced(function*<A>(
   while (true) {
     const current: Attempt = attempt ?? {
       node: yield* connection.nodeId,
-      ts: write?.ts ?? (yield* timestamps.next),
+      ts: yield* timestamps.next,
       intent: write?.intent
     }
     attempt = current

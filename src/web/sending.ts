@@ -4,9 +4,8 @@
  * Rules:
  * 1. Messages of one conversation go one after the other, in the order in which they were written; one whose outcome is
  *    unknown holds up no other.
- * 2. A message whose node did not answer goes through another as the same message (`client/calls.ts`, rule 7). Where that
- *    cannot be, it is never signed anew before that node has said, after the time in which it could still take it, that it does
- *    not have it; or the user says so, knowing that it may then come twice.
+ * 2. A message whose node did not answer is never signed anew before that node has said, after the time in which it could
+ *    still take it, that it does not have it; or the user says so, knowing that it may then come twice.
  * 3. While there is no connection, nothing is signed: it waits, and goes on by itself when there is one again.
  */
 import type { ReadonlySignal } from "@preact/signals"

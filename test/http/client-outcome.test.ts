@@ -46,9 +46,6 @@ const isSend = (seen: { readonly method: string }) => seen.method === "POST"
 const isLook = (seen: { readonly target: string }) => /\/messages\/0x/.test(seen.target)
 const signatures = (node: Scripted.ScriptedNode) => node.seen.filter(isSend).map((seen) => seen.headers["x-sig"])
 
-const wrongNode = { _tag: "Unauthenticated", message: "another node", reason: "wrong-node", node: "x" }
-const limited = { _tag: "RateLimited", message: "too many", retry_after: 60 }
-
 describe("a write without an answer", () => {
   it.effect("is sent again as it was, and gets its first answer", () =>
     Effect.gen(function*() {
@@ -160,51 +157,6 @@ describe("a write without an answer", () => {
       assert.strictEqual(error._tag, "OutcomeUnknown")
       assert.deepStrictEqual([...node.messages.keys()], error._tag === "OutcomeUnknown" ? [error.id] : [])
       assert.isTrue(second.seen.length > 0 && second.seen.every(isLook))
-    }))
-
-  it.effect("goes through another node as the same message, though the first may have it too", () =>
-    Effect.gen(function*() {
-      const { client, node, second } = yield* start({ alternates: ["http://second"] })
-      node.fault = (seen) => isSend(seen) ? "lose-answer" : "lose-request"
-      const call = yield* settled(client.send(chat, "one"))
-      assert.deepStrictEqual([...node.messages.keys()], [succeeded(call).msg_id])
-      assert.deepStrictEqual([...second.messages.keys()], [succeeded(call).msg_id])
-      assert.isBelow(call.seconds, 10)
-      const [first, other] = [node, second].map((each) => each.seen.find(isSend)!.headers)
-      assert.strictEqual(other!["x-ts"], first!["x-ts"])
-      assert.strictEqual(other!["x-node"], second.id)
-      assert.notStrictEqual(other!["x-sig"], first!["x-sig"])
-    }))
-
-  it.effect("is signed with no other time, whatever the other node says, and stays unknown then", () =>
-    Effect.gen(function*() {
-      for (const reason of ["expired", "replayed", "wrong-node", undefined] as const) {
-        const { client, node, second } = yield* start({ alternates: ["http://second"] })
-        node.fault = () => "lose-request"
-        const refusal = reason === undefined
-          ? { status: 403, body: { _tag: "Forbidden", message: "no member", reason: "not-member" } }
-          : { status: 401, body: { _tag: "Unauthenticated", message: "no", reason, time: begin + 60_000, node: "x" } }
-        second.fault = (seen) => isSend(seen) ? refusal : undefined
-        const error = Result.getOrThrow(Result.flip((yield* settled(client.send(chat, "one"))).result))
-        assert.strictEqual(error._tag, "OutcomeUnknown", String(reason))
-        const times = [node, second].flatMap((each) => each.seen.filter(isSend).map(({ headers }) => headers["x-ts"]))
-        assert.deepStrictEqual([...new Set(times)], [String(begin + 1)], String(reason))
-        assert.isTrue(second.seen.some(isSend))
-        assert.strictEqual(yield* client.clockOffsetMs, 0, String(reason))
-      }
-    }))
-
-  it.effect("goes through another node when the first cannot be reached at all", () =>
-    Effect.gen(function*() {
-      const { client, node, second } = yield* start({ alternates: ["http://second"], url: "http://first/" })
-      node.rekey(8)
-      node.fault = (seen) => isSend(seen) ? { status: 401, body: wrongNode } : "lose-request"
-      const sent = succeeded(yield* settled(client.send(chat, "one")))
-      assert.deepStrictEqual([node.messages.size, [...second.messages.keys()]], [0, [sent.msg_id]])
-      // what the other node answers is the answer then
-      second.fault = (seen) => isSend(seen) ? { status: 429, body: limited } : undefined
-      const error = Result.getOrThrow(Result.flip((yield* settled(client.send(chat, "two"))).result))
-      assert.strictEqual(error._tag, "RateLimited")
     }))
 
   it.effect("that the node refuses to take any more is signed anew at once, if it is not there", () =>
