@@ -4,7 +4,7 @@
  */
 import { escaped } from "./plot.ts"
 
-/** The part of a `.cpuprofile` that is used. Times are µs. */
+/** The part of a `.cpuprofile` that is used. Times are µs; a delta is the time since the sample before. */
 export interface Profile {
   readonly nodes: ReadonlyArray<{
     readonly id: number
@@ -49,8 +49,9 @@ export const treeOf = (profile: Profile, fromMs = 0): Frame => {
   const root = frameOf("all", "engine")
   let atMicros = 0
   for (const [i, sample] of profile.samples.entries()) {
-    const micros = profile.timeDeltas[i]!
-    atMicros += micros
+    atMicros += profile.timeDeltas[i]!
+    // what was seen lasts until the next look
+    const micros = profile.timeDeltas[i + 1] ?? 0
     if (atMicros < fromMs * 1_000 || idle.has(byId.get(sample)!.callFrame.functionName)) continue
     const stack: Array<number> = []
     for (let id: number | undefined = sample; id !== undefined; id = callers.get(id)) stack.push(id)
@@ -117,7 +118,9 @@ export const flameOf = (title: string, root: Frame): string => {
   if (root.micros > 0) draw(root, 0, 0)
   const height = top + (depthMax + 2) * rowHeight
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
+      escaped(title)
+    }">`,
     `<style>${style}\n</style>`,
     `<rect class="paper" width="${width}" height="${height}"/>`,
     `<text class="title" x="8" y="24">${escaped(title)}</text>`,

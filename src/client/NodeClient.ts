@@ -134,7 +134,8 @@ export const make = Effect.fnUntraced(function*(
   const { api } = connection
   const reading = <A>(run: Effect.Effect<A, unknown>) => read(connection, callOptions, run)
   const reads = Reads.make(connection, callOptions)
-  const alternates = others.map((at) => Reads.make(at, callOptions))
+  // their clocks may differ, and the age of a write is told by the first node's
+  const alternates = others.map((at) => Reads.make(at, { ...callOptions, timestamps: Timestamps.make() }))
 
   /** Any node that has the message settles it; only the node that was asked to take it can say that it is not there. */
   const settleMessage = (chat: Chat.Chat) =>

@@ -17,8 +17,8 @@ const profile: Profile = {
     frame(5, "parse", ""),
     frame(6, "(idle)", "")
   ],
-  samples: [2, 3, 4, 5, 6, 2],
-  timeDeltas: [100, 200, 300, 400, 5_000, 100]
+  samples: [2, 3, 4, 5, 6, 2, 6],
+  timeDeltas: [0, 100, 200, 300, 400, 5_000, 100]
 }
 
 describe("flame graphs", () => {

@@ -159,6 +159,25 @@ describe("a write without an answer", () => {
       assert.isTrue(second.seen.length > 0 && second.seen.every(isLook))
     }))
 
+  it.effect("is not taken for old by the clock of another node", () =>
+    Effect.gen(function*() {
+      const { client, node, second } = yield* start({ alternates: ["http://second"] })
+      const times = new Set<string | undefined>()
+      node.fault = (seen) => {
+        if (!isSend(seen)) return undefined
+        times.add(seen.headers["x-ts"])
+        return "lose-request"
+      }
+      const expired = { _tag: "Unauthenticated", message: "old", reason: "expired", time: begin + 60_000 }
+      second.fault = (seen) =>
+        Number(seen.headers["x-ts"]) < begin + 50_000 ? { status: 401, body: expired } : undefined
+      const error = Result.getOrThrow(Result.flip((yield* settled(client.send(chat, "under way"))).result))
+      assert.strictEqual(error._tag, "OutcomeUnknown")
+      assert.strictEqual(times.size, 1)
+      assert.isTrue(second.seen.some(isLook))
+      assert.strictEqual(yield* client.clockOffsetMs, 0)
+    }))
+
   it.effect("that the node refuses to take any more is signed anew at once, if it is not there", () =>
     Effect.gen(function*() {
       const { client, node } = yield* start()

@@ -82,7 +82,8 @@ export class IdTable {
 
   /** `id`: 32 bytes in hex. What was kept of it before is replaced. Throws when the table is full. */
   set(id: string, { hlc, ticket, variant }: Entry): void {
-    if (this.index.length === 1) this.index = new Int32Array(2 ** Math.ceil(Math.log2(2 * this.entriesMax)))
+    if (this.index.length === 1)
+      this.index = new Int32Array(2 ** Math.ceil(Math.log2(2 * Math.max(1, this.entriesMax))))
     read(id)
     const at = this.place()
     let entry = this.index[at]! - 1

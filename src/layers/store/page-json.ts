@@ -26,9 +26,16 @@ export const jsonOf = (rows: ReadonlyArray<TextRow>, { direction, limit }: PageQ
 
 const rowSizeMin = sizeOfMessage({ content: "" })
 
-/** Of one message: id and stamp in hex, and its content as JSON. */
-const columns = "lower(hex(m.id)) AS id, printf('%016x', m.hlc) AS hlc, m.sender, m.ts, m.msg_type, " +
-  "json_quote(CAST(m.content AS TEXT)) AS content, m.control"
+/** Bytes of a field of which as many as {@link Rows.atOnceMax} make a page that is not too long: a larger one is not written here. */
+const fieldBytesMax = pageBytesMax / Rows.atOnceMax
+
+/** Of one message: id and stamp in hex, and its content as JSON. `odd`: a row that is damaged, as far as types tell, or too large. */
+const columns = `lower(hex(m.id)) AS id, printf('%016x', m.hlc) AS hlc, m.sender, m.ts, m.msg_type,
+  CASE WHEN octet_length(m.content) <= ${fieldBytesMax} THEN json_quote(CAST(m.content AS TEXT)) END AS content,
+  CASE WHEN octet_length(m.control) <= ${fieldBytesMax} THEN m.control END AS control,
+  typeof(m.id) <> 'blob' OR typeof(m.hlc) <> 'integer' OR m.hlc < 0 OR typeof(m.ts) <> 'integer' OR typeof(m.msg_type) <> 'integer'
+    OR typeof(m.content) <> 'blob' OR octet_length(m.content) > ${fieldBytesMax}
+    OR typeof(m.control) NOT IN ('blob', 'null') OR ifnull(octet_length(m.control), 0) > ${fieldBytesMax} AS odd`
 
 /** `?7` what follows an id, `?8` number and `?9` address of one party, `?10` and `?11` of the other. */
 const messageSql = `concat('{"msg_id":"0x', id, ?7, CASE sender WHEN ?8 THEN ?9 ELSE ?11 END,
@@ -36,7 +43,9 @@ const messageSql = `concat('{"msg_id":"0x', id, ?7, CASE sender WHEN ?8 THEN ?9 
   CASE WHEN control IS NULL THEN '}' ELSE concat(',"control":"', to_base64(control), '"}') END)`
 
 const allSql = (direction: PageQuery["direction"]): string =>
-  `SELECT count(*), ${direction === "before" ? "min" : "max"}(concat(hlc, id)), max(sender <> ?8 AND sender <> ?10),
+  `SELECT count(*), ${
+    direction === "before" ? "min" : "max"
+  }(concat(hlc, id)), max(odd OR sender IS NOT ?8 AND sender IS NOT ?10),
     CAST(group_concat(${messageSql}, ',') AS BLOB) FROM (${pageSql(columns, direction)})`
 
 const joined = (head: string, messages: Uint8Array | undefined, tail: string): ArrayBuffer => {
@@ -49,7 +58,7 @@ const joined = (head: string, messages: Uint8Array | undefined, tail: string): A
   return page.buffer
 }
 
-/** `rowsOf` reads a page the long way: where it is long, of a group, or damaged, which then throws. */
+/** `rowsOf` reads a page the long way: where it is long, of a group, or seems damaged, which may throw then. */
 export const makePageJson = (
   db: DatabaseSync,
   names: Dictionary,
@@ -69,8 +78,8 @@ export const makePageJson = (
     const row = readings[direction].first(...pageValues(query), between, a, names.userName(a), b, names.userName(b))!
     const count = Rows.integer(row[0])
     if (count === 0) return joined(pageHead, undefined, pageTail(undefined))
-    const [, cursor, others, messages] = row as [bigint, string, bigint, Uint8Array]
-    if (others !== 0n || messages.length + count * rowSizeMin >= pageBytesMax || !isUtf8(messages)) return undefined
+    const [, cursor, odd, messages] = row as [bigint, string, bigint, Uint8Array]
+    if (odd !== 0n || messages.length + count * rowSizeMin >= pageBytesMax || !isUtf8(messages)) return undefined
     const isMore = direction === "after" || count === limit && beyond.first(...pageValues({
             ...query,
             from: { hlc: BigInt(`0x${cursor.slice(0, 16)}`) as Hlc.Hlc, id: cursor.slice(16) as Ids.MessageId },
