@@ -8,7 +8,7 @@
  * the middle of something seems to do it all the while.
  */
 import { execFileSync } from "node:child_process"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { inDirectory, say } from "./nodes/running.ts"
@@ -30,22 +30,18 @@ const threadOf = (profile: Profile): string =>
     ? "database-writing"
     : "database-reading"
 
-for (const kind of kinds.length > 0 ? kinds : ["write", "history", "inbox"]) {
-  await inDirectory(async (directory) => {
+await inDirectory(async (directory) => {
+  for (const kind of kinds.length > 0 ? kinds : ["write", "history", "inbox"]) {
     say(kind)
-    execFileSync(process.execPath, [
-      fileURLToPath(new URL("http.ts", import.meta.url)),
-      "--profile",
-      directory,
-      kind
-    ])
-    for (const file of readdirSync(directory).filter((name) => name.endsWith(".cpuprofile"))) {
-      const profile = JSON.parse(readFileSync(join(directory, file), "utf8")) as Profile
+    const profiles = mkdtempSync(join(directory, `${kind}-`))
+    execFileSync(process.execPath, [fileURLToPath(new URL("http.ts", import.meta.url)), "--profile", profiles, kind])
+    for (const file of readdirSync(profiles).filter((name) => name.endsWith(".cpuprofile"))) {
+      const profile = JSON.parse(readFileSync(join(profiles, file), "utf8")) as Profile
       const thread = threadOf(profile)
       const root = treeOf(profile, settledMs)
       const path = new URL(`results/flame-${kind}-${thread}.svg`, import.meta.url)
       writeFileSync(path, flameOf(`${kind}: ${thread}, ${Math.round(root.micros / 1_000)} ms busy`, root))
       console.log(fileURLToPath(path))
     }
-  })
-}
+  }
+})
