@@ -21,8 +21,11 @@ import { explain } from "./words.ts"
 
 /** Seconds to wait for the commit: a message that is shown as sent survives the node. */
 const commitSeconds = 5
-/** From this age on no node takes a request, clocks a little apart. */
-const goneMs = requestMsMax + 5_000
+/**
+ * From this age on no node takes a request, clocks a little apart; and a node that had passed it on, died, and came back has it
+ * again from the others: a horizon is up to 15 s behind, and rounds of sync are up to 15 s apart (SPEC §6).
+ */
+const goneMs = requestMsMax + 35_000
 /** Marks of one conversation go out at most this often, ms. */
 const markPauseMs = 1_000
 
