@@ -40,7 +40,7 @@ const advice = (error: Described): string => {
     case "NodeChanged":
       return "check the address, or give the new id with --pin"
     case "OutcomeUnknown":
-      return "look with `p2p-mes read` before you send it again"
+      return "look with `p2p-mes read` in a minute, before you send it again"
     case "RateLimited":
     case "Overloaded":
       return `try again in ${String(error.retry_after)} s`

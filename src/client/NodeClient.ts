@@ -39,7 +39,10 @@ export interface NodeClientOptions extends Connection.ConnectionOptions {
   readonly alternates?: ReadonlyArray<string> | undefined
   /** How often a busy node (429, 503) is waited for. Default 3. */
   readonly busyRetriesMax?: number | undefined
-  /** The longest single wait for a busy node, ms. Default 10 000. */
+  /**
+   * The longest single wait, ms: for a busy node, or until a lost message that its node does not have is surely nowhere
+   * (65 s after it was signed), to send it anew. What would take longer is failed with at once. Default 10 000.
+   */
   readonly busyWaitMsMax?: number | undefined
 }
 

@@ -8,7 +8,7 @@
  * 4. 429 and 503 store nothing: they are waited for as `Retry-After` says, a few times.
  * 5. A write without an answer may have been done. The same signed request is sent again while a node would take it,
  *    since a repeated write gets its first answer; after that the record is asked for by its id, and only when the
- *    ingest node does not have it, and cannot take the lost request any more, is the write signed anew.
+ *    ingest node does not have it, at {@link goneMs} or later, is the write signed anew.
  * 6. What cannot be settled is {@link OutcomeUnknown}, never a second write.
  */
 import * as Effect from "effect/Effect"
@@ -23,8 +23,12 @@ import type { Timestamps } from "./Timestamps.ts"
 
 /** A lost request may be sent again until it is this old: a node takes it for 30 s, less what the way may take. */
 const resendMsMax = requestMsMax - 5_000
-/** From this age on no node takes it, clocks a little apart. */
-const goneMs = requestMsMax + 5_000
+/**
+ * A lost request that its node does not have at this age is nowhere, ms. No node takes it any more, clocks a little apart;
+ * and a node that passed it on, died before it was stored, and came back has it again from the others: a horizon is up to
+ * 15 s behind, and rounds of sync are up to 15 s apart (SPEC §6).
+ */
+export const goneMs = requestMsMax + 35_000
 const lostPauseMs = [200, 400, 1_000]
 
 export interface CallOptions {
@@ -32,7 +36,7 @@ export interface CallOptions {
   readonly timeoutMs: number
   /** How often a 429 or 503 is waited for. */
   readonly busyRetriesMax: number
-  /** A longer wait than this is not waited for but failed with, ms. */
+  /** A longer wait than this, for a busy node or for {@link goneMs}, is not waited for but failed with, ms. */
   readonly busyWaitMsMax: number
   /** How often a call that had no answer is made again. Default: 2, a write 3. */
   readonly lostRetriesMax?: number | undefined
@@ -62,7 +66,7 @@ interface Budget {
 const spend = (budget: Budget, item: keyof Budget): boolean => budget[item]-- > 0
 
 /** What to do after a failure. */
-type Step = "new" | "same" | "settle" | "refused"
+type Step = "new" | "same" | "settle"
 
 export const call = Effect.fnUntraced(function*<A>(
   connection: Connection,
@@ -96,7 +100,7 @@ export const call = Effect.fnUntraced(function*<A>(
   ): Effect.fn.Return<Step, WriteError> {
     switch (error._tag) {
       case "Unauthenticated": {
-        if (isUncertain) return error.reason === "bad-signature" ? yield* error : "refused"
+        if (isUncertain) return error.reason === "bad-signature" ? yield* error : "settle"
         if (error.reason === "expired" && error.time !== undefined && spend(budget, "expired")) {
           yield* timestamps.correct(error.time)
           return "new"
@@ -157,8 +161,7 @@ export const call = Effect.fnUntraced(function*<A>(
   /** Some answer when the record is there; none when it may be signed anew; else the outcome stays unknown. */
   const settle = Effect.fnUntraced(function*(
     { intent, isState, settle }: Write<A>,
-    attempt: Attempt,
-    wasRefused: boolean
+    attempt: Attempt
   ): Effect.fn.Return<Option.Option<A>, OutcomeUnknown> {
     const id = intent.id(attempt.ts, attempt.node)
     const unknown = new OutcomeUnknown({
@@ -170,8 +173,8 @@ export const call = Effect.fnUntraced(function*<A>(
     if (isState === true && spend(budget, "again")) return Option.none()
     if (settle === undefined) return yield* unknown
     let found = yield* settle(id)
-    if (found === "absent" && !wasRefused) {
-      // the lost request may still be on its way: its time must have passed before its absence means anything
+    if (found === "absent") {
+      // it may be on its way still, or come back from another node
       const restMs = goneMs - (yield* ageOf(attempt))
       if (restMs > options.busyWaitMsMax) return yield* unknown
       if (restMs > 0) {
@@ -204,8 +207,8 @@ export const call = Effect.fnUntraced(function*<A>(
     if (result._tag === "Success") return result.success
     const step = yield* afterFailure(current, result.failure)
     if (step === "same") continue
-    if (write !== undefined && (step === "settle" || step === "refused")) {
-      const found = yield* settle(write, current, step === "refused")
+    if (write !== undefined && step === "settle") {
+      const found = yield* settle(write, current)
       if (Option.isSome(found)) return found.value
     }
     attempt = undefined

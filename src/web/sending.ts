@@ -11,21 +11,16 @@
 import type { ReadonlySignal } from "@preact/signals"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { goneMs } from "../client/calls.ts"
 import type { WriteError } from "../client/errors.ts"
 import type { NodeClient } from "../client/NodeClient.ts"
 import type { Hlc } from "../domain/hlc.ts"
 import type { ChatId, MessageId } from "../domain/ids.ts"
-import { requestMsMax } from "../domain/limits.ts"
 import type { Action, Outgoing, State } from "./state.ts"
 import { explain } from "./words.ts"
 
 /** Seconds to wait for the commit: a message that is shown as sent survives the node. */
 const commitSeconds = 5
-/**
- * From this age on no node takes a request, clocks a little apart; and a node that had passed it on, died, and came back has it
- * again from the others: a horizon is up to 15 s behind, and rounds of sync are up to 15 s apart (SPEC §6).
- */
-const goneMs = requestMsMax + 35_000
 /** Marks of one conversation go out at most this often, ms. */
 const markPauseMs = 1_000
 

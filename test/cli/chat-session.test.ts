@@ -69,6 +69,7 @@ const stage = Effect.fnUntraced(function*({ chat = dm, history = [], opening = [
     })
   const client = (name: string) => ({
     address: self,
+    clockOffsetMs: Effect.succeed(0),
     events: () => Stream.fromQueue(events),
     history: (_: unknown, { before }: { readonly before?: string } = {}) =>
       Effect.sync(() => {
@@ -207,27 +208,47 @@ describe("chat", () => {
       yield* played.quit
     }))
 
-  it.effect("looks whether a message came that had no answer, before it sends it again", () =>
+  const unanswered = (content: string) => {
+    let times = 0
+    const { chat_id, hlc, msg_id } = message(9, content, self)
+    return () =>
+      times++ === 0
+        ? Effect.fail(new OutcomeUnknown({ kind: "message", id: message(77, "").msg_id, ts: 0, message: "cut" }))
+        : Effect.succeed({ msg_id, chat_id, hlc, committed: true })
+  }
+
+  it.effect("looks whether a message came that had no answer, and sends it again when it is surely nowhere", () =>
     Effect.gen(function*() {
-      let times = 0
-      const played = yield* stage({
-        send: () =>
-          times++ === 0
-            ? Effect.fail(new OutcomeUnknown({ kind: "message", id: message(77, "").msg_id, ts: 1, message: "cut" }))
-            : Effect.succeed({
-              msg_id: message(9, "").msg_id,
-              chat_id: chatId,
-              hlc: message(9, "").hlc,
-              committed: true
-            })
-      })
+      const played = yield* stage({ send: unanswered("hi") })
       yield* played.type("hi")
       yield* played.key("return", {}, "\r")
       yield* played.settle
       yield* played.key("r", { ctrl: true })
       yield* played.settle
-      assert.deepStrictEqual(played.calls.slice(1), ["first send hi", "first message 77", "first send hi"])
+      assert.match(played.screen(), /it may still come: try again in 6\d s/)
+      yield* TestClock.adjust("66 seconds")
+      yield* played.key("r", { ctrl: true })
+      yield* played.settle
+      const asked = played.calls.filter((call) => / (send|message) /.test(call))
+      assert.deepStrictEqual(asked, ["first send hi", "first message 77", "first message 77", "first send hi"])
       assert.match(played.screen(), /hi ✓/)
+      yield* played.quit
+    }))
+
+  it.effect("takes a message that had no answer for sent when it comes as an event", () =>
+    Effect.gen(function*() {
+      const played = yield* stage({ send: unanswered("hi") })
+      yield* played.type("hi")
+      yield* played.key("return", {}, "\r")
+      yield* played.settle
+      assert.match(played.screen(), /did not|cut/)
+      yield* Queue.offer(played.events, { type: "message", chat: dm, message: message(77, "hi", self) })
+      yield* played.settle
+      yield* played.key("r", { ctrl: true })
+      yield* played.settle
+      assert.match(played.screen(), /every message was sent/)
+      assert.strictEqual(played.screen().match(/ hi /g)?.length, 1)
+      assert.deepStrictEqual(played.calls.filter((call) => / (send|message) /.test(call)), ["first send hi"])
       yield* played.quit
     }))
 

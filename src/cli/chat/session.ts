@@ -2,10 +2,12 @@
  * A conversation at work: what keys and events do to its state, and what its state has to be asked, sent and drawn. It is a
  * handful of loops around one state; the first that ends, ends all.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import { goneMs } from "../../client/calls.ts"
 import * as Chat from "../../client/Chat.ts"
 import type { ReadError } from "../../client/errors.ts"
 import type { NodeClient } from "../../client/NodeClient.ts"
@@ -188,19 +190,23 @@ export const converse = Effect.fnUntraced(function*(
     const outgoing = state.outgoing.find((each) => each.key === key)
     if (outgoing === undefined) return
     const client = here()
-    const found = outgoing.unknown === undefined
-      ? undefined
-      : yield* Effect.result(client.message(chat, outgoing.unknown))
-    if (found !== undefined && found._tag === "Failure" && found.failure._tag !== "NotFound") {
-      const { failure } = found
-      return update((state) => State.withFailed(state, key, describe(failure), outgoing.unknown))
+    const lost = outgoing.unknown
+    const found = lost === undefined ? undefined : yield* Effect.result(client.message(chat, lost.id))
+    if (lost !== undefined && found?._tag === "Failure") {
+      const leftMs = lost.ts + goneMs - (yield* Clock.currentTimeMillis) - (yield* client.clockOffsetMs)
+      const why = found.failure._tag !== "NotFound"
+        ? describe(found.failure)
+        : leftMs > 0
+        ? `not there, but it may still come: try again in ${Math.ceil(leftMs / 1_000)} s`
+        : undefined
+      if (why !== undefined) return update((state) => State.withFailed(state, key, why, lost))
     }
     const sent = found !== undefined && found._tag === "Success"
       ? found
       : yield* Effect.result(client.send(chat, outgoing.content, { wait: waitSeconds }))
     if (sent._tag === "Success") return update((state) => State.withSent(state, key, sent.success, Date.now()))
     const { failure } = sent
-    const unknown = failure._tag === "OutcomeUnknown" ? failure.id as MessageId : undefined
+    const unknown = failure._tag === "OutcomeUnknown" ? { id: failure.id as MessageId, ts: failure.ts } : undefined
     update((state) => State.withFailed(state, key, describe(failure), unknown))
   }))
 

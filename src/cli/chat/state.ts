@@ -26,8 +26,8 @@ export interface Outgoing {
   readonly state: "sending" | "failed"
   /** Why it failed. */
   readonly reason: string
-  /** It was sent and nothing tells whether it was taken: what to look for before it is sent again. */
-  readonly unknown?: MessageId | undefined
+  /** It was sent and nothing tells whether it was taken: what to look for before it is sent again, and its time, ms. */
+  readonly unknown?: { readonly id: MessageId; readonly ts: number } | undefined
   /** It came back as an event before the answer did; kept from being shown twice. */
   readonly seen: boolean
 }
@@ -117,12 +117,16 @@ const kept = (placed: ReadonlyArray<Placed>): ReadonlyArray<Placed> => {
   return from === 0 ? placed : placed.slice(from)
 }
 
-/** Adds entries; one that is there already, by its key, is replaced: it may have another place now. */
+/**
+ * Adds entries; one that is there already, by its key, is replaced: it may have another place now. What was sent without an
+ * answer, and is among them, has arrived.
+ */
 const place = (state: State, more: ReadonlyArray<Placed>): State => {
   const keys = new Set(more.map(({ key }) => key))
   const all = [...state.placed.filter(({ key }) => !keys.has(key)), ...more].sort(byPlace)
   const placed = kept(all)
-  return placed === all ? { ...state, placed } : { ...state, placed, above: "cut" }
+  const outgoing = state.outgoing.filter(({ unknown }) => unknown === undefined || !keys.has(unknown.id))
+  return { ...state, placed, outgoing, above: placed === all ? state.above : "cut" }
 }
 
 const limited = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> => {
@@ -237,7 +241,7 @@ export const withSent = (
   return place(rest, [entryOf({ msg_id, chat_id, hlc, sender: state.self, ts, msg_type: 0, content: sent.content })])
 }
 
-export const withFailed = (state: State, key: string, reason: string, unknown?: MessageId): State => ({
+export const withFailed = (state: State, key: string, reason: string, unknown?: Outgoing["unknown"]): State => ({
   ...state,
   outgoing: state.outgoing.map((each) =>
     each.key === key ? { ...each, state: "failed", reason, unknown, seen: false } : each
