@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { layerNoble } from "../../src/layers/crypto/hashing.ts"
 import { layerMemory } from "../../src/layers/store/memory.ts"
 import { layerSqlite } from "../../src/layers/store/sqlite.ts"
+import { lend } from "./lent-threads.ts"
 import { suite as arrivalsSuite } from "./store-arrivals-suite.ts"
 import { suite as inboxSuite } from "./store-inbox-suite.ts"
 import { suite } from "./store-suite.ts"
@@ -16,7 +17,7 @@ const sqlite = Layer.unwrap(
   Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "p2p-mes-store-"))),
     (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-  ).pipe(Effect.map((directory) => layerSqlite({ directory })))
+  ).pipe(Effect.map((directory) => layerSqlite({ directory, spawn: lend })))
 )
 
 suite("memory", memory)

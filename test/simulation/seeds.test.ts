@@ -17,7 +17,7 @@ import { parseRanges, rangesOf } from "../../src/testing/plan.ts"
 
 const timeoutMs = 300_000
 /** Seeds of each profile, with steps enough to see every kind of fault. */
-const seedsEach = 21
+const seedsEach = 16
 const steps = 5
 
 const sound = (options: SimulationOptions) =>

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
+import type { Worker } from "node:worker_threads"
 import type { Identity, Message, Op, Read, Record } from "../../domain/record.ts"
 import {
   type ArrivalPage,
@@ -39,6 +40,8 @@ export interface SqliteOptions {
    * none, has its digests computed anew before it opens; for reading that is an error.
    */
   readonly leafKey?: Uint8Array | undefined
+  /** Makes a database thread. For tests. */
+  readonly spawn?: (() => Worker) | undefined
 }
 
 const lock = (directory: string): Effect.Effect<void, StoreError, Scope.Scope> =>
@@ -98,8 +101,8 @@ const make = (options: SqliteOptions) =>
       Effect.as(thread.call("open", { path, write, bytesMax: options.bytesMax, leafKey: options.leafKey }), thread)
     if (write) yield* lock(options.directory)
     // Both load at once. The writer opens first, for it makes the file, and closes last, to bring the log into it.
-    const first = write ? yield* Thread.start(path) : undefined
-    const second = yield* Thread.start(path)
+    const first = write ? yield* Thread.start(path, options.spawn) : undefined
+    const second = yield* Thread.start(path, options.spawn)
     const writer = first === undefined ? undefined : yield* open(first, true)
     const reader = yield* open(second, false)
     const inLine = writer ?? reader
@@ -142,7 +145,7 @@ const make = (options: SqliteOptions) =>
       stats: reader.call("stats", undefined),
       // On a thread of its own: it reads everything, and pages must not wait for it.
       inspect: (kind) =>
-        Thread.start(path).pipe(
+        Thread.start(path, options.spawn).pipe(
           Effect.flatMap((thread) => open(thread, false)),
           Effect.flatMap((thread) => thread.call("inspect", kind)),
           Effect.scoped
