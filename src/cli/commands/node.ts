@@ -63,7 +63,7 @@ const announce = (json: boolean, screen: Screen) =>
     if (json) return yield* printJson({ peer_id: id, api, addresses: multiaddrs })
     yield* print([bold(id), api, ...multiaddrs].join(" "))
     if (process.stderr.isTTY) {
-      yield* note(`try: p2p-mes status --node ${api}, or in a browser ${api}/docs; Ctrl-C stops the node`)
+      yield* note(`people write to each other at ${api}, how the node is doing is at ${api}/status; Ctrl-C stops it`)
       const [first] = multiaddrs
       if (first !== undefined) yield* note(`another node joins with: p2p-mes node --bootstrap ${first}`)
     }

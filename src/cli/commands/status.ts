@@ -5,6 +5,7 @@ import type { NodePeers, Readiness } from "../../api/index.ts"
 import { nodeFlags, withProbe } from "../account.ts"
 import { failure } from "../failure.ts"
 import { print, printJson, span } from "../output.ts"
+import { countOf } from "../record-text.ts"
 import { bold, faint, green, red, yellow } from "../terminal/colour.ts"
 import { harmlessLine } from "../terminal/harmless.ts"
 
@@ -150,8 +151,7 @@ export const status = Command.make(
       if (network !== "") yield* row("network", harmlessLine(network))
       yield* row("version", harmlessLine(version))
       yield* printReadiness(readiness)
-      const [messages, ops, reads, identities] = kinds.map((kind) => records[kind]!)
-      yield* row("records", `${messages} messages, ${ops} group ops, ${reads} read marks, ${identities} identities`)
+      yield* row("records", kinds.map((kind) => countOf(kind, records[kind]!)).join(", "))
       yield* row("disk", `${mebibytes(diskBytes)}, ${queued} records queued`)
       yield* row("memory", mebibytes(total(metrics, "p2p_mes_resident_bytes")))
       yield* row("requests", String(total(metrics, "p2p_mes_http_requests_total")))

@@ -17,6 +17,7 @@ import { Verifier } from "../../services/Verifier.ts"
 import { failure } from "../failure.ts"
 import { print, printJson } from "../output.ts"
 import { restText, type Screen, screenOf } from "../progress.ts"
+import { countOf } from "../record-text.ts"
 import { harmlessLine } from "../terminal/harmless.ts"
 import { layerReplica, recordPages, type ReplicaOptions } from "./replica.ts"
 
@@ -124,16 +125,9 @@ const look = Effect.fnUntraced(function*(json: boolean, screen: Screen) {
   return looked
 })
 
-const names: { readonly [K in Kind]: readonly [one: string, more: string] } = {
-  identity: ["identity", "identities"],
-  op: ["group op", "group ops"],
-  read: ["read mark", "read marks"],
-  message: ["message", "messages"]
-}
-
 const counted = (dropped: { readonly [K in Kind]: number }): string => {
   const some = kinds.filter((kind) => dropped[kind] > 0)
-  return some.map((kind) => `${dropped[kind]} ${names[kind][dropped[kind] === 1 ? 0 : 1]}`).join(", ")
+  return some.map((kind) => countOf(kind, dropped[kind])).join(", ")
 }
 
 const repair = Effect.fnUntraced(function*(drops: Drops, json: boolean, screen: Screen) {

@@ -10,7 +10,7 @@ import { shortTime } from "../times.ts"
 import { ConnectionBadge } from "./connection.tsx"
 import { Icon } from "./icons.tsx"
 import { NewConversation } from "./new.tsx"
-import { ChatMark, Mark, nameOf, short, titleOf } from "./person.tsx"
+import { ChatMark, Copy, Mark, nameOf, short, titleOf } from "./person.tsx"
 
 const countOf = ({ isCapped, unread }: Conversation): string => isCapped ? `${unread}+` : String(unread)
 
@@ -114,7 +114,8 @@ export const InboxView = ({ lock, session }: { readonly session: Session; readon
             <p>
               <strong>No conversations yet</strong>
             </p>
-            <p class="soft">Begin one with somebody's address, or give yours to others: it is in the settings.</p>
+            <p class="soft">Begin one with somebody's address, or give yours to others.</p>
+            <Copy isWide label="Copy address" text={`0x${state.self}`} />
           </div>
         )}
         <ul>

@@ -7,7 +7,7 @@ import type { Signer } from "../../client/Signer.ts"
 import { addressOf, type KeyFile, passphraseCharsMin } from "../keys.ts"
 import * as Vault from "../vault.ts"
 import { Dialog, download, Field, Form } from "./parts.tsx"
-import { Mark, short } from "./person.tsx"
+import { Copy, Mark, short } from "./person.tsx"
 
 type Enter = (signer: Signer) => void
 
@@ -72,6 +72,7 @@ const Create = ({ enter, onBack }: { readonly enter: Enter; readonly onBack: () 
         <div class="buttons">
           <button type="button" class="primary" onClick={() => enter(signer)}>Go to your messages</button>
           <SaveFile file={file} />
+          <Copy isWide label="Copy address" text={`0x${signer.address}`} />
         </div>
       </Frame>
     )
