@@ -108,6 +108,7 @@ const together = async (
     perSecond: accepted / spanMs * 1_000,
     refused: mets.reduce((sum, met) => sum + refusedOf(met), 0),
     failed: mets.reduce((sum, met) => sum + failedOf(met), 0),
+    statuses: mets.map(({ statuses }) => statuses),
     p50Ms: median(mets.map((met) => met.p50Ms)),
     p99Ms: Math.max(...mets.map((met) => met.p99Ms)),
     equal,
