@@ -28,7 +28,7 @@ let present: string | undefined
 parentPort!.on("message", ({ from, plan, to }: Block) => {
   // plans for several nodes have one time: a user's must not go on after that of the plan before
   const name = `${plan.nodeId} ${plan.first}`
-  if (name !== present) for (const user of users) user.lastTs = 0
+  if (name !== present) { for (const user of users) user.lastTs = 0 }
   present = name
   const signer = new Signer(hashes, plan.nodeId)
   const requests: Array<Buffer> = []

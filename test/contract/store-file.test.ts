@@ -10,6 +10,7 @@ import * as Hlc from "../../src/domain/hlc.ts"
 import type { Kind, Record } from "../../src/domain/record.ts"
 import * as Wire from "../../src/domain/wire.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
+import { pausePages } from "../../src/layers/store/checkpoints.ts"
 import { makeWriter } from "../../src/layers/store/commits.ts"
 import * as Database from "../../src/layers/store/database.ts"
 import { inspect } from "../../src/layers/store/inspect.ts"
@@ -185,6 +186,38 @@ describe("the file of a store", () => {
       db.exec("UPDATE messages SET digest = zeroblob(32) WHERE rowid % 2 = 0")
       db.close()
       assert.deepStrictEqual(yield* using({ directory, leafKey: key(2) }, sums), expected(key(2)))
+    }))
+
+  test("has its log brought in when writing pauses, so that no commit has to wait for that: FAILURES 13", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      const waiting = (log: DatabaseSync) => {
+        const { checkpointed, log: pages } = log.prepare("PRAGMA wal_checkpoint(NOOP)").get() as {
+          [name: string]: number
+        }
+        return pages! - checkpointed!
+      }
+      const layer = layerSqlite({ directory })
+      const seen = yield* Effect.gen(function*() {
+        const store = yield* Store
+        const log = yield* Effect.acquireRelease(
+          Effect.sync(() => new DatabaseSync(join(directory, "messages.sqlite"))),
+          (db) => Effect.sync(() => db.close())
+        )
+        yield* store.commit(filler(400), Hlc.zero)
+        yield* Effect.sleep(50)
+        const few = waiting(log)
+        for (let i = 1; i <= 40; i++) yield* store.commit(filler(200, 1_000 * i), Hlc.zero)
+        let left = waiting(log)
+        for (let tries = 0; tries < 100 && left >= pausePages; tries++) {
+          yield* Effect.sleep(20)
+          left = waiting(log)
+        }
+        return { few, left }
+      }).pipe(Effect.scoped, Effect.provide(layer))
+      assert.isAbove(seen.few, 0)
+      assert.isBelow(seen.few, pausePages)
+      assert.isBelow(seen.left, pausePages)
     }))
 
   test("has a log that reading everything, page by page, does not hold up: FAILURES 23", () =>

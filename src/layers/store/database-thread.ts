@@ -14,6 +14,7 @@ import type { Record } from "../../domain/record.ts"
 import { loadWasm } from "../crypto/hashing.ts"
 import * as Answers from "./answers.ts"
 import { makeArrivalReads } from "./arrivals.ts"
+import * as Checkpoints from "./checkpoints.ts"
 import { makeWriter } from "./commits.ts"
 import * as Database from "./database.ts"
 import { type Failure, failureOf } from "./errors.ts"
@@ -51,15 +52,22 @@ const handlersOf = ({ database, db, hashes, leaf }: Opened): Handlers => {
     return writer
   }
   const inLine = <A>(value: A) => ({ commit: writer?.number() ?? 0, value })
+  const written = Checkpoints.inPauses(db)
   return {
     commit: (batch) => {
       const { aged, records } = unpackBatch(batch)
-      return Answers.packCommit(writing().write(records, aged))
+      const committed = writing().write(records, aged)
+      written()
+      return Answers.packCommit(committed)
     },
     leaves: (query) => Answers.packLeaves(inLine(trees.leaves(query))),
     recent: (floor) => Answers.packRecent(inLine(trees.recent(floor))),
     recentBuckets: (floor) => Answers.packBuckets(trees.recentBuckets(floor)),
-    collect: ({ aged, limit }) => writing().collect(aged, limit),
+    collect: ({ aged, limit }) => {
+      const collected = writing().collect(aged, limit)
+      written()
+      return collected
+    },
     reclaim: (pages) => reclaim(db, pages),
     digests: (query) => SyncAnswers.packDigests(peers.digests(query)),
     pick: ({ domain, picks, span }) => SyncAnswers.packPicked(peers.pick(domain, span, picks)),

@@ -2,8 +2,8 @@
  * Opens the database file, with the settings that its two threads use, and brings the schema up to date.
  *
  * Settings: write-ahead log, so that readers never wait for the writer; `synchronous=NORMAL`, which survives a kill of the
- * process, while a power loss may take the last commits but never the file; checkpoints by the writer's commits only;
- * free pages go back to the file system when asked for, never by themselves.
+ * process, while a power loss may take the last commits but never the file; checkpoints by the writer only, in pauses or
+ * with a commit; free pages go back to the file system when asked for, never by themselves.
  */
 import * as Effect from "effect/Effect"
 import { chmodSync, existsSync } from "node:fs"
@@ -25,7 +25,7 @@ export interface DatabaseOptions {
 const pageBytes = 8192
 /** Of each connection. Eight times as much made a commit among a million messages no cheaper: the system caches the file too. */
 const cacheKib = 8_192
-/** Pages in the log that make a commit checkpoint. More is faster and stalls that commit longer. */
+/** Pages in the log that make a commit checkpoint, where there was no pause for it. More is faster and stalls that commit longer. */
 const checkpointPages = 4_000
 const logBytesMax = 64 * 1024 * 1024
 /** Only start and recovery ever make connections wait for one another. */
