@@ -50,9 +50,10 @@ export const until = async <A>(msMax: number, stepMs: number, ask: () => Promise
   return undefined
 }
 
-/** As `npm start` does: the bundle, which is made anew before when it is old. */
+/** As the program starts itself: the bundle, which is made anew before when it is old. */
 export const program = fileURLToPath(new URL("../../bin/p2p-mes.mjs", import.meta.url))
 export const engineFlags = ["--max-semi-space-size=8", "--heap-growing-percent=50"]
+const engineEnv = { MALLOC_ARENA_MAX: "2" }
 if (!isFresh()) await bundle()
 
 const probe = new URL("probe.ts", import.meta.url)
@@ -116,7 +117,7 @@ export const launch = ({ bootstrap = [], dataDir, env = {}, port = 0, probed = f
     ],
     {
       execArgv: [...engineFlags, ...probed ? ["--import", probe.href] : []],
-      env: { ...process.env, ...env },
+      env: { ...engineEnv, ...process.env, ...env },
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"]
     }

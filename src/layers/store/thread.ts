@@ -74,7 +74,7 @@ const deliver = (worker: Worker, path: string) => {
 }
 
 /** What a thread allocates between two collections, MB, thrice over: without a bound it grows to four times as much. */
-const youngMbMax = 9
+const youngMbMax = 12
 
 const fresh = (): Worker =>
   new Worker(file, {
