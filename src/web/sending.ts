@@ -21,6 +21,8 @@ import { explain } from "./words.ts"
 
 /** Seconds to wait for the commit: a message that is shown as sent survives the node. */
 const commitSeconds = 5
+/** After this, what had no answer is tried again, ms: the connection may have been back before that was known. */
+const retryMs = 15_000
 /** Marks of one conversation go out at most this often, ms. */
 const markPauseMs = 1_000
 
@@ -82,7 +84,17 @@ export const make = ({ clientAt, dispatch, isEnded, state }: Options): Sending =
       dispatch({ type: "sent", chatId, key, id: answer.success.msg_id, hlc: answer.success.hlc })
     } else {
       dispatch({ type: "outgoing", chatId, outgoing: failed(outgoing, answer.failure, url) })
+      later(chatId, key)
     }
+  }
+
+  /** Where there is no connection then, the next one does it. */
+  const later = (chatId: ChatId, key: number): void => {
+    setTimeout(() => {
+      const outgoing = find(chatId, key)
+      if (outgoing === undefined || outgoing.state === "refused" || isEnded()) return
+      if (state.peek().connection.state === "open") again(chatId, outgoing)
+    }, retryMs)
   }
 
   /** Rule 1. */
@@ -117,6 +129,8 @@ export const make = ({ clientAt, dispatch, isEnded, state }: Options): Sending =
     } else if (Result.isFailure(answer) && answer.failure._tag === "NotFound") {
       if (ageMs > goneMs) anew(chatId, outgoing, false)
       else setTimeout(() => settleOne(chatId, outgoing), goneMs - ageMs + 100)
+    } else {
+      later(chatId, key)
     }
   }
 

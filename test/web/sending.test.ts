@@ -101,6 +101,22 @@ describe("sending", () => {
     assert.deepStrictEqual(it.seen(), ["a", "b"])
   })
 
+  it("tries again by itself what failed when the connection was back already", async () => {
+    const it = make()
+    it.node("http://own").sends.push(lost("a"), gone)
+    it.sending.send(dmId, "a")
+    it.sending.send(dmId, "b")
+    await pass()
+    assert.deepStrictEqual(it.seen(), ["a (unknown)", "b (waiting)"])
+    // no event of the connection comes any more
+    it.node("http://own").has = gone
+    await pass(16_000)
+    assert.deepStrictEqual(it.seen(), ["b", "a (unknown)"])
+    it.node("http://own").has = "a"
+    await pass(16_000)
+    assert.deepStrictEqual([it.sent, it.seen()], [["own: a", "own: b", "own: b"], ["b", "a"]])
+  })
+
   it("signs nothing while there is no connection, and goes on by itself when there is one", async () => {
     const it = make()
     it.connect("http://own", "lost")
