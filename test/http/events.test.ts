@@ -71,7 +71,7 @@ const open = Effect.fnUntraced(function*(node: Running, who: User, lastId?: stri
         }
       }
       return seen
-    }).pipe(Effect.timeout(10_000))
+    }).pipe(Effect.timeout(20_000))
   return { response, seen, until, isEnded: () => ended }
 })
 
