@@ -6,7 +6,7 @@
  * The browser makes a key on the first visit and keeps it as it is: whoever can run a script on this origin, or use this
  * browser, has it. That will do for a demonstration; p2p-mes has a page of its own that encrypts its keys.
  */
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Schedule, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Chat, Entropy, type Message, NodeClient, Signer } from "p2p-mes/client"
 
@@ -29,7 +29,13 @@ const show = (messages: ReadonlyArray<Message>): void => {
     })
   )
 }
-const tell = (text: string) => Effect.sync(() => find("#state").textContent = text)
+const tell = (selector: "#state" | "#problem", text: string) => Effect.sync(() => find(selector).textContent = text)
+
+/** A node that just opened its stream may be gone again: what was to be read is read when it is back. */
+const untilReached = {
+  schedule: Schedule.spaced("1 second"),
+  while: ({ _tag }: { readonly _tag: string }) => _tag === "NodeUnreachable"
+}
 
 const program = Effect.gen(function*() {
   const chat = yield* Effect.fromResult(Chat.parse(query.get("with") ?? ""))
@@ -42,12 +48,18 @@ const program = Effect.gen(function*() {
     const input = find<HTMLInputElement>("#write input")
     const text = input.value
     input.value = ""
-    // a text that no node took goes back to where it was
-    const restore = (error: { readonly message: string }) => {
-      input.value = text
-      return tell(error.message)
-    }
-    Effect.runFork(client.send(chat, text).pipe(Effect.catch(restore)))
+    Effect.runFork(
+      client.send(chat, text).pipe(
+        Effect.andThen(tell("#problem", "")),
+        // it may have been taken: who sends it again may send it twice
+        Effect.catchTag("OutcomeUnknown", () => tell("#problem", `Not known whether it was sent: ${text}`)),
+        // a text that no node took goes back to where it was
+        Effect.catch((error) => {
+          input.value = text
+          return tell("#problem", error.message)
+        })
+      )
+    )
   })
 
   yield* client.events().pipe(
@@ -55,16 +67,19 @@ const program = Effect.gen(function*() {
       if (event.type === "message" && Chat.idOf(event.chat, client.address) === Chat.idOf(chat, client.address)) {
         show([event.message])
       } else if (event.type === "connection") {
-        yield* tell(event.state === "open" ? `connected to ${event.url}` : `no connection: ${event.error ?? ""}`)
+        yield* tell(
+          "#state",
+          event.state === "open" ? `connected to ${event.url}` : `no connection: ${event.error ?? ""}`
+        )
       }
       // what there was before events began, and what may have been missed
       if (event.type === "reset" || (event.type === "connection" && event.state === "open" && shown.size === 0)) {
-        show((yield* client.history(chat)).messages)
+        show((yield* Effect.retry(client.history(chat), untilReached)).messages)
       }
     }))
   )
 }).pipe(
-  Effect.catch((error) => tell(typeof error === "string" ? error : error.message)),
+  Effect.catch((error) => tell("#problem", typeof error === "string" ? error : error.message)),
   Effect.provide(Layer.mergeAll(FetchHttpClient.layer, Entropy.layer))
 )
 
