@@ -1,6 +1,7 @@
 /** The writer outlives what goes wrong around it, and says so (FAILURES 15, 21). */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import * as Ids from "../../src/domain/ids.ts"
 import { noble } from "../../src/layers/crypto/hashes.ts"
 import { Authenticator } from "../../src/services/Authenticator.ts"
@@ -11,7 +12,7 @@ import { Trees } from "../../src/services/Trees.ts"
 import { Views } from "../../src/services/Views.ts"
 import { Writer } from "../../src/services/Writer.ts"
 import { user } from "../http/fixture.ts"
-import { claim, dmFields, gate, identityFields, services, steering } from "./harness.ts"
+import { claim, dmFields, gate, identityFields, services, steering, unsynced } from "./harness.ts"
 
 const [alice, bob] = [user(1), user(2)]
 
@@ -77,6 +78,39 @@ describe("the writer", () => {
       const stored = yield* (yield* Store).identity(alice.address)
       assert.deepStrictEqual(stored?.blob, Uint8Array.of(4))
     }).pipe(Effect.provide(services(steer)))
+  })
+
+  it.effect("commits what comes within moments together, and at once when somebody waits", () => {
+    const steer = steering()
+    let commits = 0
+    steer.commit = Effect.sync(() => {
+      commits++
+    })
+    const body = Effect.gen(function*() {
+      const writer = yield* Writer
+      const settle = Effect.repeat(Effect.yieldNow, { times: 100 })
+      yield* sendDm("after a pause: alone")
+      yield* settle
+      assert.deepStrictEqual([commits, writer.stats().committed], [1, 1])
+      yield* sendDm("one")
+      yield* sendDm("and another")
+      yield* settle
+      assert.deepStrictEqual([commits, writer.stats().queued], [1, 2])
+      yield* TestClock.adjust(8)
+      yield* settle
+      assert.deepStrictEqual([commits, writer.stats().committed], [2, 3])
+      yield* sendDm("somebody waits")
+      yield* settle
+      yield* writer.committed(writer.last())
+      yield* sendDm("somebody reads")
+      yield* settle
+      assert.deepStrictEqual([commits, writer.stats().queued], [3, 1])
+      assert.strictEqual((yield* inbox).conversations[0]?.newest?.content, "somebody reads")
+      for (let i = 0; i < 64; i++) yield* sendDm(`one of many ${i}`)
+      yield* settle
+      assert.deepStrictEqual([commits, writer.stats().queued], [5, 0])
+    }).pipe(Effect.provide(unsynced(steer)))
+    return Effect.andThen(TestClock.setTime(Date.UTC(2026, 0, 1)), body)
   })
 
   it.live("outlives a store that dies, says so meanwhile, and loses nothing", () => {

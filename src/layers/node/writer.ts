@@ -24,6 +24,13 @@ import * as Metrics from "./metrics.ts"
 
 /** Records in one transaction: more gain nothing, and hold up the next one. */
 const batchMax = 1_000
+/**
+ * A commit that nobody waits for takes what comes until this long after the one before it began, ms. A commit costs as much
+ * as some records in it: at 900 writes/s a write took a fifth less CPU with this, 800 µs instead of 1 000.
+ */
+const gatherMs = 8
+/** Records that are not kept for more to come. */
+const gatherMax = 64
 /** Memory that queued records may take, roughly. */
 const queueBytesMax = 64 * 1024 * 1024
 const retryMsMin = 50
@@ -71,10 +78,13 @@ export const layer = (limits: IngestLimits) =>
       const clock = yield* Clock.Clock
       const commits = yield* PubSub.sliding<ReadonlyArray<Committed>>(commitsBuffered)
       const work = yield* Latch.make(false)
+      /** Opened when the next commit should not wait for more records. */
+      const hurry = yield* Latch.make(false)
 
       let queue: Array<Record> = []
       let batch: ReadonlyArray<Record> = []
       let queuedBytes = 0
+      let begunMs = 0
       let accepted: Ticket = 0
       let done: Ticket = 0
       let failing: string | undefined
@@ -103,6 +113,7 @@ export const layer = (limits: IngestLimits) =>
           : Effect.andThen(
             Effect.callback<void>((resume) => {
               outside.add(resume)
+              hurry.openUnsafe()
               return Effect.sync(() => outside.delete(resume))
             }),
             room
@@ -138,6 +149,7 @@ export const layer = (limits: IngestLimits) =>
         for (const name of touched(record)) pendingNames.set(name, ticket)
         metrics.queued(accepted - done)
         work.openUnsafe()
+        if (queue.length >= gatherMax) hurry.openUnsafe()
         return Result.succeed(ticket)
       }
 
@@ -171,6 +183,7 @@ export const layer = (limits: IngestLimits) =>
           queue = queue.length <= batchMax ? [] : queue.slice(batchMax)
         }
         const records = batch
+        begunMs = clock.currentTimeMillisUnsafe()
         const [took, result] = yield* Effect.timed(store.commit(records, aged()))
         failing = undefined
         broken = false
@@ -203,6 +216,14 @@ export const layer = (limits: IngestLimits) =>
         )
       )
 
+      /** While nobody waits and little is queued; a clock that was set back makes it no longer. */
+      const gather = Effect.suspend(() => {
+        const restMs = Math.min(gatherMs, begunMs + gatherMs - clock.currentTimeMillisUnsafe())
+        if (restMs <= 0 || waiting.size + outside.size > 0 || queue.length >= gatherMax) return Effect.void
+        hurry.closeUnsafe()
+        return Effect.raceFirst(hurry.await, Effect.sleep(restMs))
+      })
+
       const loop = Effect.gen(function*() {
         let pause = retryMsMin
         while (true) {
@@ -219,6 +240,7 @@ export const layer = (limits: IngestLimits) =>
             }
             continue
           }
+          if (batch.length === 0) yield* gather
           // a commit that was begun is seen through, so that shutting down never repeats or forgets one
           const result = yield* Effect.uninterruptible(Effect.result(tryCommit))
           if (Result.isSuccess(result)) {
@@ -251,6 +273,7 @@ export const layer = (limits: IngestLimits) =>
           if (ticket <= done) return resume(Effect.void)
           const waiter = { ticket, resume }
           waiting.add(waiter)
+          hurry.openUnsafe()
           return Effect.sync(() => waiting.delete(waiter))
         })
 
