@@ -80,35 +80,47 @@ describe("the writer", () => {
     }).pipe(Effect.provide(services(steer)))
   })
 
-  it.effect("commits what comes within moments together, and at once when somebody waits", () => {
+  it.effect("commits at once, and while much comes what comes within moments together unless somebody waits", () => {
     const steer = steering()
     let commits = 0
-    steer.commit = Effect.sync(() => {
+    const count = Effect.sync(() => {
       commits++
     })
+    steer.commit = count
     const body = Effect.gen(function*() {
       const writer = yield* Writer
       const settle = Effect.repeat(Effect.yieldNow, { times: 100 })
-      yield* sendDm("after a pause: alone")
-      yield* settle
-      assert.deepStrictEqual([commits, writer.stats().committed], [1, 1])
-      yield* sendDm("one")
-      yield* sendDm("and another")
-      yield* settle
-      assert.deepStrictEqual([commits, writer.stats().queued], [1, 2])
+      const told = Effect.map(settle, () => [commits, writer.stats().queued])
+      const send = (times: number) => Effect.forEach(Array.from({ length: times }, (_, i) => `${commits} ${i}`), sendDm)
+      yield* send(1)
+      assert.deepStrictEqual(yield* told, [1, 0])
+      yield* send(1)
+      assert.deepStrictEqual(yield* told, [2, 0])
+      // much comes while a commit is under way
+      const held = yield* gate
+      steer.commit = Effect.andThen(count, held.pass)
+      yield* send(1)
+      assert.deepStrictEqual(yield* told, [3, 1])
+      yield* send(4)
+      steer.commit = count
+      yield* held.open
+      assert.deepStrictEqual(yield* told, [4, 0])
+      yield* send(5)
+      assert.deepStrictEqual(yield* told, [4, 5])
       yield* TestClock.adjust(8)
-      yield* settle
-      assert.deepStrictEqual([commits, writer.stats().committed], [2, 3])
-      yield* sendDm("somebody waits")
-      yield* settle
+      assert.deepStrictEqual(yield* told, [5, 0])
+      yield* send(64)
+      assert.deepStrictEqual(yield* told, [6, 0])
+      yield* send(4)
+      assert.deepStrictEqual(yield* told, [6, 4])
       yield* writer.committed(writer.last())
-      yield* sendDm("somebody reads")
-      yield* settle
-      assert.deepStrictEqual([commits, writer.stats().queued], [3, 1])
-      assert.strictEqual((yield* inbox).conversations[0]?.newest?.content, "somebody reads")
-      for (let i = 0; i < 64; i++) yield* sendDm(`one of many ${i}`)
-      yield* settle
-      assert.deepStrictEqual([commits, writer.stats().queued], [5, 0])
+      assert.deepStrictEqual(yield* told, [7, 0])
+      yield* send(1)
+      assert.deepStrictEqual(yield* told, [7, 1])
+      assert.strictEqual((yield* inbox).conversations[0]?.newest?.content, "7 0")
+      // little came
+      yield* send(1)
+      assert.deepStrictEqual(yield* told, [9, 0])
     }).pipe(Effect.provide(unsynced(steer)))
     return Effect.andThen(TestClock.setTime(Date.UTC(2026, 0, 1)), body)
   })
